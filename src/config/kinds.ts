@@ -1,0 +1,189 @@
+/** How the text of one setting becomes a value. Each parser throws SettingError with the fix as its message. */
+import { readFileSync } from 'node:fs';
+import { isAbsolute } from 'node:path';
+import { parseTokens, TokenError } from '../base/tokens.ts';
+
+/** The message completes the sentence «NAME …». */
+export class SettingError extends Error {}
+
+export interface Setting<T> {
+  readonly parse: (text: string) => T;
+  /** Undefined where there is none; the README shows `shown` in its place. */
+  readonly fallback: T;
+  readonly shown: string;
+  readonly about: string;
+  readonly secret: boolean;
+  readonly aliases: readonly string[];
+  /** Left out of stack.env: the compose file or the image sets it. */
+  readonly composed: boolean;
+}
+
+interface Details {
+  readonly about: string;
+  readonly shown?: string;
+  readonly secret?: boolean;
+  readonly aliases?: readonly string[];
+  readonly composed?: boolean;
+}
+
+function setting<T>(parse: (text: string) => T, fallback: T, shown: string, details: Details): Setting<T> {
+  return {
+    parse,
+    fallback,
+    shown: details.shown ?? shown,
+    about: details.about,
+    secret: details.secret ?? false,
+    aliases: details.aliases ?? [],
+    composed: details.composed ?? false,
+  };
+}
+
+export function flag(details: Details): Setting<boolean> {
+  const parse = (text: string): boolean => {
+    if (/^(true|1|yes|on)$/i.test(text)) return true;
+    if (/^(false|0|no|off)$/i.test(text)) return false;
+    throw new SettingError('must be true or false');
+  };
+  return setting(parse, false, 'false', details);
+}
+
+export function integer(
+  range: { min: number; max: number; fallback: number },
+  details: Details,
+): Setting<number> {
+  const parse = (text: string): number => {
+    const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (number >= range.min && number <= range.max) return number;
+    throw new SettingError(`must be a whole number from ${range.min} to ${range.max}`);
+  };
+  return setting(parse, range.fallback, String(range.fallback), details);
+}
+
+/** A multi-line text is allowed only where the setting is a secret. */
+export function text(details: Details): Setting<string | undefined> {
+  const parse = (value: string): string => {
+    if (value.includes('\0')) throw new SettingError('must not hold a NUL byte');
+    if (!details.secret && /[\r\n]/.test(value)) throw new SettingError('must be one line');
+    return value;
+  };
+  return setting<string | undefined>(parse, undefined, '', details);
+}
+
+export function textOr(fallback: string, details: Details): Setting<string> {
+  return { ...text(details), fallback, shown: details.shown ?? fallback } as Setting<string>;
+}
+
+/** Bearer tokens; the value stays text, so that a changed file can be compared with it. */
+export function tokens(details: Details): Setting<string | undefined> {
+  const parse = (value: string): string => {
+    try {
+      parseTokens(value);
+      return value;
+    } catch (error) {
+      throw error instanceof TokenError ? new SettingError(error.message) : error;
+    }
+  };
+  return setting<string | undefined>(parse, undefined, '', { ...details, secret: true });
+}
+
+/** A file that must be readable now; its path is the value. `~` is not expanded. */
+export function readableFile(details: Details): Setting<string | undefined> {
+  const parse = (path: string): string => {
+    if (path.startsWith('-----BEGIN'))
+      throw new SettingError('is the path of a file, not the key itself: write the key to a file');
+    readSettingFile(path);
+    return path;
+  };
+  return setting<string | undefined>(parse, undefined, '', details);
+}
+
+export function absolutePath(details: Details): Setting<string | undefined> {
+  const parse = (path: string): string => {
+    if (!isAbsolute(path)) throw new SettingError('must be an absolute path');
+    return path;
+  };
+  return setting<string | undefined>(parse, undefined, '', details);
+}
+
+export function oneOf<const T extends string>(
+  values: readonly T[],
+  fallback: NoInfer<T>,
+  details: Details,
+): Setting<T> {
+  const parse = (value: string): T => {
+    const found = values.find((candidate) => candidate === value.toLowerCase());
+    if (found === undefined) throw new SettingError(`must be one of ${values.join(', ')}`);
+    return found;
+  };
+  return setting<T>(parse, fallback, fallback, details);
+}
+
+/** Comma- or space-separated; each item is checked by `check`, which returns what is wrong with it. */
+export function list(
+  check: (item: string) => string | undefined,
+  details: Details,
+): Setting<readonly string[]> {
+  const parse = (value: string): readonly string[] => {
+    const items = splitList(value);
+    for (const item of items) {
+      const problem = check(item);
+      if (problem !== undefined) throw new SettingError(`holds ${JSON.stringify(item)}, which ${problem}`);
+    }
+    return items;
+  };
+  return setting<readonly string[]>(parse, [], '', details);
+}
+
+/** Guest ids from `first` to `last`, both included. */
+export interface VmidRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+export function vmidRanges(details: Details): Setting<readonly VmidRange[]> {
+  const parse = (value: string): readonly VmidRange[] =>
+    splitList(value).map((item) => {
+      const match = /^(\d{3,9})(?:-(\d{3,9}))?$/.exec(item);
+      const first = Number(match?.[1]);
+      const last = Number(match?.[2] ?? match?.[1]);
+      if (match === null || first < 100 || last < first)
+        throw new SettingError(
+          `holds ${JSON.stringify(item)}; write ids from 100 and ranges, for example 100,200-299`,
+        );
+      return { first, last };
+    });
+  return setting<readonly VmidRange[]>(parse, [], '', details);
+}
+
+function splitList(value: string): string[] {
+  return value.split(/[\s,]+/).filter((item) => item !== '');
+}
+
+const maxFileBytes = 64 * 1024;
+
+/** The text of a small file that a setting names. Throws SettingError with the reason and the fix. */
+export function readSettingFile(path: string): string {
+  try {
+    const content = readFileSync(path);
+    if (content.byteLength > maxFileBytes)
+      throw new SettingError(`names ${path}, which is larger than ${maxFileBytes} bytes`);
+    return content.toString('utf8');
+  } catch (error) {
+    if (error instanceof SettingError) throw error;
+    throw new SettingError(`names ${path}, which cannot be read (${reasonOf(error)})`);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
+  switch (code) {
+    case 'ENOENT':
+      return 'there is no such file';
+    case 'EACCES':
+      return `permission denied for uid ${process.getuid?.() ?? '?'}: make the file readable for it, for example with chmod 0444`;
+    case 'EISDIR':
+      return 'it is a directory; Docker makes one where the source file of a mount is missing';
+    default:
+      return code;
+  }
+}

@@ -1,0 +1,135 @@
+/** From environment variables and secret files to a frozen Config, or to every fault at once. */
+import { isIP } from 'node:net';
+import { join } from 'node:path';
+import { readSettingFile, type Setting, SettingError } from './kinds.ts';
+import { type SettingName, settings } from './schema.ts';
+import { strayNames } from './stray.ts';
+
+type Values = { readonly [N in SettingName]: (typeof settings)[N] extends Setting<infer T> ? T : never };
+
+export interface Config extends Omit<Values, 'HOST' | 'STATE_DIR' | 'AUDIT_FILE'> {
+  /** Undefined where commands run locally. */
+  readonly HOST: string | undefined;
+  readonly STATE_DIR: string;
+  readonly AUDIT_FILE: string;
+  /** Where the bearer tokens came from, to be read again; undefined where they came from the environment. */
+  readonly tokenFile: string | undefined;
+}
+
+export interface Fault {
+  readonly setting: string;
+  /** Completes the sentence «SETTING …», the fix included. */
+  readonly problem: string;
+}
+
+/** Everything that keeps the gateway from starting. */
+export class ConfigError extends Error {
+  readonly faults: readonly Fault[];
+  constructor(faults: readonly Fault[]) {
+    super(faults.map(({ setting, problem }) => `${setting} ${problem}.`).join('\n'));
+    this.name = 'ConfigError';
+    this.faults = faults;
+  }
+}
+
+export interface Loaded {
+  readonly config: Config;
+  /** Names in the environment that look like ours and are not. */
+  readonly warnings: readonly string[];
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads and checks every setting. `serve` needs a bearer token, `stdio` does not.
+ * Throws ConfigError with all faults.
+ */
+export function load(input: { env: Environment; command: 'serve' | 'stdio' }): Loaded {
+  const faults: Fault[] = [];
+  const values: Record<string, unknown> = {};
+  let tokenFile: string | undefined;
+  for (const [name, setting] of Object.entries(settings) as [SettingName, Setting<unknown>][]) {
+    try {
+      const raw = read(input.env, name, setting);
+      values[name] = raw === undefined ? setting.fallback : setting.parse(raw.text);
+      if (name === 'MCP_AUTH_TOKEN') tokenFile = raw?.file;
+    } catch (error) {
+      if (!(error instanceof SettingError)) throw error;
+      faults.push({ setting: name, problem: error.message });
+      values[name] = setting.fallback;
+    }
+  }
+  const parsed = values as unknown as Values;
+  const broken = new Set(faults.map(({ setting }) => setting));
+  faults.push(...missing(parsed, input.command).filter(({ setting }) => !broken.has(setting)));
+  if (faults.length > 0) throw new ConfigError(faults);
+  const stateDir = parsed.STATE_DIR ?? join(input.env.HOME || '/root', '.local/state/proxmox-mcp-gateway');
+  const config: Config = Object.freeze({
+    ...parsed,
+    STATE_DIR: stateDir,
+    AUDIT_FILE: parsed.AUDIT_FILE ?? join(stateDir, 'audit.jsonl'),
+    tokenFile,
+  });
+  return { config, warnings: strayNames(input.env) };
+}
+
+interface Raw {
+  readonly text: string;
+  readonly file?: string;
+}
+
+/** An empty variable counts as unset, and so does an empty secret file. */
+function read(env: Environment, name: SettingName, setting: Setting<unknown>): Raw | undefined {
+  const given = [name, ...setting.aliases].filter((candidate) => (env[candidate] ?? '') !== '');
+  const fileName = `${name}_FILE`;
+  const file = setting.secret ? env[fileName] || undefined : undefined;
+  const named = file === undefined ? given : [...given, fileName];
+  const [first, second] = named;
+  if (second !== undefined && (file !== undefined || env[first ?? ''] !== env[second]))
+    throw new SettingError(`is ambiguous: ${named.join(' and ')} are both set; keep one of them`);
+  if (file !== undefined) {
+    const text = readSettingFile(file).replace(/[\r\n]+$/, '');
+    return text === '' ? undefined : { text, file };
+  }
+  return first === undefined ? undefined : { text: env[first] ?? '' };
+}
+
+function missing(values: Values, command: 'serve' | 'stdio'): Fault[] {
+  const faults: Fault[] = [];
+  const add = (setting: SettingName, problem: string) => faults.push({ setting, problem });
+  if (!values.I_ACCEPT_RISKS)
+    add('I_ACCEPT_RISKS', 'is not true: read the risks in the README, then set I_ACCEPT_RISKS=true');
+  if (!values.ENABLE_LOCAL_EXECUTION) {
+    if (values.HOST === undefined)
+      add(
+        'HOST',
+        'is not set: set HOST to the name or address of the Proxmox VE host (or ENABLE_LOCAL_EXECUTION=true on that host)',
+      );
+    if (values.SSH_KEY === undefined && values.SSH_PASSWORD === undefined)
+      add(
+        'SSH_KEY',
+        'is not set, nor is SSH_PASSWORD: set SSH_KEY to the path of a private key, or SSH_PASSWORD_FILE to the path of a file with the password',
+      );
+  }
+  if (command === 'serve') addServing(values, add);
+  return faults;
+}
+
+function addServing(values: Values, add: (setting: SettingName, problem: string) => void): void {
+  const loopback = isLoopback(values.SERVER_HOST);
+  if (values.ALLOW_UNAUTHENTICATED && !loopback)
+    add(
+      'ALLOW_UNAUTHENTICATED',
+      `is true while SERVER_HOST is ${values.SERVER_HOST}: that would give everyone on the network root in the containers. Set SERVER_HOST=127.0.0.1, or a token instead`,
+    );
+  if (values.MCP_AUTH_TOKEN === undefined && !values.ALLOW_UNAUTHENTICATED)
+    add(
+      'MCP_AUTH_TOKEN',
+      'is not set or its file is empty: make a token with `openssl rand -hex 32`, and set MCP_AUTH_TOKEN, or MCP_AUTH_TOKEN_FILE to the path of a file with it',
+    );
+}
+
+/** Whether only this machine can reach the address. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'));
+}
