@@ -1,0 +1,61 @@
+/** What it means to run a command on the Proxmox VE host, whichever way leads there. */
+import type { Captured } from './capture.ts';
+
+export interface Command {
+  readonly argv: readonly [string, ...string[]];
+  /** Sent whole, then closed. Without it the command reads an empty input. */
+  readonly stdin?: string;
+  /** From the moment it is started; then everything in its process group is killed. */
+  readonly timeoutMs: number;
+  /** Bytes kept of each output stream: half from its head, half from its tail. */
+  readonly maxBytes: number;
+  /**
+   * A line that the command prints first once it has really begun, where starting it can itself fail
+   * (lxc-attach). It is taken out of stdout, and ExecResult.begun says whether it came.
+   */
+  readonly announces?: string;
+}
+
+export interface ExecResult {
+  /** As a shell reports it: 128 + signal number where a signal ended the command. */
+  readonly exitCode: number;
+  readonly stdout: Captured;
+  readonly stderr: Captured;
+  readonly begun: boolean;
+  /** The command ended, and something that it left in the background still holds its output open. */
+  readonly background: boolean;
+}
+
+export interface RunOptions {
+  /** Aborting kills the process group. */
+  readonly signal: AbortSignal;
+  /** Output as it comes, decoded as UTF-8 and unbounded in sum: the receiver keeps what it needs. */
+  readonly onOutput?: (text: string) => void;
+}
+
+export interface ExecutorStatus {
+  readonly connected: boolean;
+  readonly connections: number;
+  readonly channels: number;
+  readonly queued: number;
+  /** Why there is no connection, fit to be shown. */
+  readonly problem?: string;
+}
+
+export interface Executor {
+  /**
+   * Runs one command to its end. A non-zero exit is a result.
+   * Throws GatewayError: COMMAND_TIMEOUT and CANCELLED after the process group was killed,
+   * CONNECTION_LOST when the end cannot be known, BUSY, HOST_UNREACHABLE and the like before anything began.
+   */
+  run(command: Command, options: RunOptions): Promise<ExecResult>;
+  status(): ExecutorStatus;
+  close(): Promise<void>;
+}
+
+/** What the executor tells whoever observes it. */
+export interface ExecutorEvents {
+  connected(): void;
+  disconnected(): void;
+  connectFailed(code: string): void;
+}

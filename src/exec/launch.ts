@@ -1,0 +1,111 @@
+/** The line that starts a command in a process group of its own and reports that group, and its reading back. */
+import { randomBytes } from 'node:crypto';
+import { commandLine, quote } from '../base/shell.ts';
+import type { Command } from './executor.ts';
+
+/**
+ * Longest line sent to a login shell, in bytes after quoting. Above 128 KiB the kernel refuses the argument,
+ * above 256 KiB sshd resets the whole connection.
+ */
+export const maxLineBytes = 100_000;
+
+/** How long after the gateway's own deadline the host ends a command whose gateway is gone. */
+const backstopMs = 5_000;
+
+export interface Launch {
+  readonly line: string;
+  readonly nonce: string;
+}
+
+/**
+ * The line prints «nonce pgid» first: whatever a login script printed before that is not the command's.
+ * `timeout` is the backstop for a gateway that died: with KILL it ends the whole group, itself included.
+ * Throws RangeError where the line would be too long.
+ */
+export function launch(command: Command, { sudo }: { sudo: boolean }): Launch {
+  const nonce = randomBytes(12).toString('hex');
+  const backstopS = Math.ceil((command.timeoutMs + backstopMs) / 1000);
+  const started = commandLine(['timeout', '-s', 'KILL', String(backstopS), ...command.argv]);
+  const plain = `printf '%s %s\\n' ${nonce} "$$"; exec ${started}`;
+  const line = sudo ? `exec sudo -n -- /bin/sh -c ${quote(plain)}` : plain;
+  const bytes = Buffer.byteLength(line);
+  if (bytes > maxLineBytes)
+    throw new RangeError(`it is ${bytes} bytes long after quoting, and ${maxLineBytes} is the most`);
+  return { line, nonce };
+}
+
+/**
+ * The line that ends a process group: TERM, half a second to obey, then KILL for what is left.
+ * A process that called setsid has left the group and is not reached.
+ */
+export function stopLine(pgid: number, { sudo }: { sudo: boolean }): string {
+  const group = `-- -${pgid}`;
+  const plain = [
+    `kill -TERM ${group} 2>/dev/null`,
+    `for i in 1 2 3 4 5; do sleep 0.1; kill -0 ${group} 2>/dev/null || exit 0; done`,
+    `kill -KILL ${group} 2>/dev/null`,
+    'exit 0',
+  ].join('; ');
+  return sudo ? `exec sudo -n -- /bin/sh -c ${quote(plain)}` : plain;
+}
+
+/** What a login script may print before the command; more than that is no login script. */
+const maxNoiseBytes = 64 * 1024;
+
+export interface StartReader {
+  /** Gives back what belongs to the command's own output. */
+  push(chunk: Buffer): Buffer;
+  readonly pgid: number | undefined;
+  readonly begun: boolean;
+  /** Whether more came than a login script would print. */
+  readonly overrun: boolean;
+}
+
+/** Reads the start of stdout: noise, the line with the process group, then the announcement where one is due. */
+export function createStartReader(nonce: string, announces: string | undefined): StartReader {
+  const marker = Buffer.from(`${nonce} `);
+  const announcement = announces === undefined ? undefined : Buffer.from(`${announces}\n`);
+  let pending: Buffer = Buffer.alloc(0);
+  let pgid: number | undefined;
+  let begun = false;
+  let settled = false;
+
+  const readGroup = (): boolean => {
+    const at = pending.indexOf(marker);
+    const end = at < 0 ? -1 : pending.indexOf(0x0a, at);
+    if (end < 0) return false;
+    const digits = pending.subarray(at + marker.length, end).toString('latin1');
+    if (/^[1-9]\d{0,9}$/.test(digits)) pgid = Number(digits);
+    pending = pending.subarray(end + 1);
+    return true;
+  };
+
+  return {
+    get pgid() {
+      return pgid;
+    },
+    get begun() {
+      return begun;
+    },
+    get overrun() {
+      return pgid === undefined && pending.length > maxNoiseBytes;
+    },
+    push(chunk) {
+      if (settled) return chunk;
+      pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
+      if (pgid === undefined && !readGroup()) return Buffer.alloc(0);
+      if (announcement !== undefined && !begun) {
+        if (pending.length < announcement.length && announcement.subarray(0, pending.length).equals(pending))
+          return Buffer.alloc(0);
+        if (pending.subarray(0, announcement.length).equals(announcement)) {
+          begun = true;
+          pending = pending.subarray(announcement.length);
+        }
+      } else begun = true;
+      settled = true;
+      const rest = pending;
+      pending = Buffer.alloc(0);
+      return rest;
+    },
+  };
+}

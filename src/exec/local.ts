@@ -1,0 +1,76 @@
+/** Runs commands on this machine, for a gateway on the Proxmox VE host itself. Everything spawns here. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { userInfo } from 'node:os';
+import { failure } from '../base/errors.ts';
+import type { Command, ExecResult, Executor, RunOptions } from './executor.ts';
+import { launch, stopLine } from './launch.ts';
+import { type Exit, type Started, supervise } from './supervise.ts';
+
+const host = 'this host';
+const maxRunning = 48;
+
+/** SECURITY: commands get this and nothing of the gateway's own environment, where its secrets may be. */
+const environment = {
+  PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+  LANG: 'C.UTF-8',
+};
+
+export function createLocalExecutor({ sudo }: { sudo: boolean }): Executor {
+  const running = new Set<ChildProcess>();
+
+  const shell = (line: string): ChildProcess => {
+    const home = userInfo().homedir;
+    const child = spawn('/bin/sh', ['-c', line], {
+      cwd: '/',
+      env: { ...environment, HOME: home },
+      stdio: 'pipe',
+      // A process group of its own, as sshd gives one.
+      detached: true,
+    });
+    running.add(child);
+    child.once('close', () => running.delete(child));
+    return child;
+  };
+
+  const stop = async (pgid: number): Promise<boolean> => {
+    const started = adapt(shell(stopLine(pgid, { sudo })));
+    started.stdout.resume();
+    started.stderr.resume();
+    started.stdin.end();
+    return (await started.exit)?.code === 0;
+  };
+
+  return {
+    async run(command: Command, options: RunOptions): Promise<ExecResult> {
+      if (running.size >= maxRunning) throw failure('BUSY', { what: 'commands on this host', retryInS: 5 });
+      const { line, nonce } = launch(command, { sudo });
+      return await supervise({ started: adapt(shell(line)), command, nonce, stop, host }, options);
+    },
+    status: () => ({ connected: true, connections: 0, channels: running.size, queued: 0 }),
+    async close() {},
+  };
+}
+
+function adapt(child: ChildProcess): Started {
+  const { stdin, stdout, stderr } = child;
+  if (stdin === null || stdout === null || stderr === null) throw new Error('spawned without pipes');
+  const exit = new Promise<Exit | undefined>((resolve) => {
+    child.once('exit', (code, signal) => resolve({ code, signal }));
+    child.once('error', () => resolve(undefined));
+  });
+  const closed = new Promise<void>((resolve) => {
+    child.once('close', () => resolve());
+  });
+  return {
+    stdin,
+    stdout,
+    stderr,
+    exit,
+    closed,
+    release() {
+      stdout.destroy();
+      stderr.destroy();
+      stdin.destroy();
+    },
+  };
+}

@@ -1,0 +1,243 @@
+/** The connections to one host: opened when needed, one at a time, with a bounded queue in front. */
+import { failure, GatewayError } from '../base/errors.ts';
+import { connect, type SshConnection, type SshTarget } from './connection.ts';
+import type { ExecutorEvents, ExecutorStatus } from './executor.ts';
+
+/** sshd allows 10 sessions a connection, closed ones linger a moment, and one must stay free to stop a command. */
+const maxChannels = 7;
+const maxUrgentChannels = 9;
+const maxConnections = 8;
+const maxQueued = 256;
+const queueWaitMs = 30_000;
+const idleMs = 60_000;
+
+/** First wait after a failed connect, doubled each time up to the most. */
+const backoffMs = 500;
+const backoffMaxMs = 10_000;
+/** sshd ends handshakes when too many are open or the address is penalised: give it time. */
+const droppedBackoffMs = 60_000;
+/** SECURITY: OpenSSH 9.8+ bans an address that fails to authenticate again and again. */
+const refusedHoldMs = 60_000;
+
+export interface Lease {
+  readonly connection: SshConnection;
+  release(): void;
+}
+
+interface Waiter {
+  readonly grant: (lease: Lease) => void;
+  readonly refuse: (error: unknown) => void;
+}
+
+interface Trouble {
+  readonly error: GatewayError;
+  readonly until: number;
+}
+
+export class SshPool {
+  readonly #target: SshTarget;
+  readonly #events: ExecutorEvents;
+  readonly #connections = new Set<SshConnection>();
+  readonly #waiters: Waiter[] = [];
+  #connecting: Promise<void> | undefined;
+  #failures = 0;
+  #trouble: Trouble | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  #closed = false;
+  readonly #reaper: NodeJS.Timeout;
+
+  constructor({ target, events }: { target: SshTarget; events: ExecutorEvents }) {
+    this.#target = target;
+    this.#events = events;
+    this.#reaper = setInterval(() => this.#reapIdle(), idleMs / 4).unref();
+  }
+
+  /**
+   * A place for one channel. Waits at most 30 s behind at most 256 others; `urgent` places, for stopping
+   * what runs, are taken on any live connection and never wait for a new one.
+   */
+  async acquire({ signal, urgent = false }: { signal: AbortSignal; urgent?: boolean }): Promise<Lease> {
+    if (this.#closed) throw failure('SHUTTING_DOWN', {});
+    const free = this.#freest(urgent ? maxUrgentChannels : maxChannels);
+    if (free !== undefined) return this.#lease(free);
+    this.#refuseWhileInTrouble();
+    if (this.#waiters.length >= maxQueued)
+      throw failure('BUSY', { what: 'commands waiting for the host', retryInS: 5 });
+    const lease = this.#wait(signal);
+    this.connectSoon();
+    return await lease;
+  }
+
+  /** Opens a connection in the background where there is room for one and none is being opened. */
+  connectSoon(): void {
+    if (this.#closed || this.#connecting !== undefined || this.#connections.size >= maxConnections) return;
+    if (this.#trouble !== undefined && performance.now() < this.#trouble.until) return;
+    clearTimeout(this.#retry);
+    this.#connecting = this.#connect().finally(() => {
+      this.#connecting = undefined;
+      if (this.#waiters.length > 0 && this.#trouble === undefined) this.connectSoon();
+    });
+  }
+
+  status(): ExecutorStatus {
+    const open = [...this.#connections];
+    const problem = this.#trouble?.error.message;
+    return {
+      connected: open.length > 0,
+      connections: open.length,
+      channels: open.reduce((sum, connection) => sum + connection.channels, 0),
+      queued: this.#waiters.length,
+      ...(open.length === 0 && problem !== undefined ? { problem } : {}),
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#reaper);
+    clearTimeout(this.#retry);
+    for (const waiter of this.#waiters.splice(0)) waiter.refuse(failure('SHUTTING_DOWN', {}));
+    await this.#connecting;
+    const open = [...this.#connections];
+    for (const connection of open) connection.close();
+    await Promise.all(open.map(({ closed }) => closed));
+  }
+
+  #freest(limit: number): SshConnection | undefined {
+    let best: SshConnection | undefined;
+    for (const connection of this.#connections) {
+      if (connection.channels < limit && (best === undefined || connection.channels < best.channels))
+        best = connection;
+    }
+    return best;
+  }
+
+  #lease(connection: SshConnection): Lease {
+    connection.channels++;
+    let released = false;
+    return {
+      connection,
+      release: () => {
+        if (released) return;
+        released = true;
+        connection.channels--;
+        connection.idleSince = performance.now();
+        this.#serveWaiters();
+      },
+    };
+  }
+
+  #serveWaiters(): void {
+    for (let free = this.#freest(maxChannels); free !== undefined; free = this.#freest(maxChannels)) {
+      const waiter = this.#waiters.shift();
+      if (waiter === undefined) return;
+      waiter.grant(this.#lease(free));
+    }
+  }
+
+  async #wait(signal: AbortSignal): Promise<Lease> {
+    return await new Promise<Lease>((resolve, reject) => {
+      const leave = () => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', onAbort);
+        const at = this.#waiters.indexOf(waiter);
+        if (at >= 0) this.#waiters.splice(at, 1);
+      };
+      const waiter: Waiter = {
+        grant: (lease) => {
+          leave();
+          resolve(lease);
+        },
+        refuse: (error) => {
+          leave();
+          reject(error);
+        },
+      };
+      const onAbort = () => waiter.refuse(failure('CANCELLED', {}));
+      const timer = setTimeout(
+        () => waiter.refuse(failure('BUSY', { what: 'every place on the host is taken', retryInS: 10 })),
+        queueWaitMs,
+      );
+      this.#waiters.push(waiter);
+      if (signal.aborted) onAbort();
+      else signal.addEventListener('abort', onAbort, { once: true });
+    });
+  }
+
+  #refuseWhileInTrouble(): void {
+    if (this.#connections.size > 0 || this.#trouble === undefined || this.#connecting !== undefined) return;
+    const waitMs = this.#trouble.until - performance.now();
+    if (waitMs > 0) throw withRetry(this.#trouble.error, this.#target, Math.ceil(waitMs / 1000));
+  }
+
+  async #connect(): Promise<void> {
+    try {
+      const connection = await connect(this.#target);
+      if (this.#closed) return connection.close();
+      this.#failures = 0;
+      this.#trouble = undefined;
+      this.#connections.add(connection);
+      this.#events.connected();
+      void connection.closed.then(() => this.#onClosed(connection));
+      this.#serveWaiters();
+    } catch (error) {
+      this.#onConnectFailed(
+        error instanceof GatewayError
+          ? error
+          : failure(
+              'HOST_UNREACHABLE',
+              { host: this.#target.host, problem: 'unknown reason' },
+              { cause: error },
+            ),
+      );
+    }
+  }
+
+  #onClosed(connection: SshConnection): void {
+    this.#connections.delete(connection);
+    this.#events.disconnected();
+    if (this.#connections.size === 0) this.connectSoon();
+  }
+
+  #onConnectFailed(error: GatewayError): void {
+    this.#events.connectFailed(error.code);
+    this.#failures++;
+    const holdMs = holdAfter(error, this.#failures);
+    this.#trouble = { error, until: performance.now() + holdMs };
+    if (this.#connections.size > 0) return;
+    for (const waiter of this.#waiters.splice(0)) waiter.refuse(error);
+    if (error.retryable && !this.#closed) this.#retry = setTimeout(() => this.connectSoon(), holdMs).unref();
+  }
+
+  /** One connection stays, so that the next call need not wait for a handshake. */
+  #reapIdle(): void {
+    for (const connection of this.#connections) {
+      if (this.#connections.size <= 1) return;
+      if (connection.channels === 0 && performance.now() - connection.idleSince > idleMs) connection.close();
+    }
+  }
+}
+
+function holdAfter(error: GatewayError, failures: number): number {
+  if (!error.retryable) return refusedHoldMs;
+  const most = /handshake/.test(error.message) && failures > 3 ? droppedBackoffMs : backoffMaxMs;
+  const full = Math.min(most, backoffMs * 2 ** Math.min(failures, 10));
+  return full / 2 + (Math.random() * full) / 2;
+}
+
+/** The error that put the pool on hold, told again with how long the hold still lasts. */
+function withRetry(error: GatewayError, target: SshTarget, retryInS: number): GatewayError {
+  const { host, username } = target;
+  const options = { cause: error };
+  switch (error.code) {
+    case 'SSH_AUTH_FAILED':
+      return failure('SSH_AUTH_FAILED', { host, username, retryInS }, options);
+    case 'HOST_UNREACHABLE':
+      return failure(
+        'HOST_UNREACHABLE',
+        { host, problem: 'the last attempt to connect failed', retryInS },
+        options,
+      );
+    default:
+      return error;
+  }
+}

@@ -1,0 +1,191 @@
+/** Watches one started command to its end: output, deadline, cancellation, lost connection. */
+
+import { constants } from 'node:os';
+import type { Readable, Writable } from 'node:stream';
+import { StringDecoder } from 'node:string_decoder';
+import { failure } from '../base/errors.ts';
+import { createCapture, wholeText } from './capture.ts';
+import type { Command, ExecResult, RunOptions } from './executor.ts';
+import { createStartReader } from './launch.ts';
+
+/** A shell line that was started, over SSH or here. */
+export interface Started {
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  readonly stdin: Writable;
+  /** Settles with the exit, or with undefined where the way to the command was lost before it. */
+  readonly exit: Promise<Exit | undefined>;
+  /** Settles when no more output can come. */
+  readonly closed: Promise<void>;
+  /** Lets go of the streams; this alone stops nothing on the other side. */
+  release(): void;
+}
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+export interface Supervision {
+  readonly started: Started;
+  readonly command: Command;
+  readonly nonce: string;
+  /** Ends the process group; resolves to whether the host confirmed it. */
+  readonly stop: (pgid: number) => Promise<boolean>;
+  readonly host: string;
+}
+
+/** How long output may still come after the exit of a command whose children hold it open. */
+const drainMs = 250;
+/** The same, for children that keep writing. */
+const drainMaxMs = 10_000;
+/** How long a stopped command may take to be gone before the call is answered without it. */
+const stopWaitMs = 2_000;
+
+type Ending =
+  | { readonly kind: 'exit'; readonly exit: Exit; readonly background: boolean }
+  | { readonly kind: 'lost' | 'timeout' | 'cancel' };
+
+export async function supervise(supervision: Supervision, options: RunOptions): Promise<ExecResult> {
+  const { started, command, host } = supervision;
+  const output = collect(supervision, options.onOutput);
+  feed(started.stdin, command.stdin);
+  const ending = await firstEnding(started, command.timeoutMs, options.signal, output);
+  try {
+    switch (ending.kind) {
+      case 'exit':
+        return await result(ending.exit, ending.background, output, host);
+      case 'lost':
+        throw failure('CONNECTION_LOST', { host }, { evidence: output.evidence() });
+      case 'timeout': {
+        const stopped = await stop(supervision, output);
+        throw failure(
+          'COMMAND_TIMEOUT',
+          { timeoutS: command.timeoutMs / 1000, stopped },
+          { evidence: output.evidence() },
+        );
+      }
+      case 'cancel':
+        await stop(supervision, output);
+        throw failure('CANCELLED', {}, { evidence: output.evidence() });
+    }
+  } finally {
+    started.release();
+  }
+}
+
+type Output = ReturnType<typeof collect>;
+
+function collect({ started, command, nonce }: Supervision, onOutput: RunOptions['onOutput']) {
+  const start = createStartReader(nonce, command.announces);
+  const stdout = createCapture(command);
+  const stderr = createCapture(command);
+  const heard = { stdout: new StringDecoder('utf8'), stderr: new StringDecoder('utf8') };
+  let lastDataAt = performance.now();
+  let announceGroup: () => void = () => {};
+  const group = new Promise<void>((resolve) => {
+    announceGroup = resolve;
+  });
+
+  const take = (capture: typeof stdout, decoder: StringDecoder, chunk: Buffer) => {
+    lastDataAt = performance.now();
+    if (chunk.length === 0) return;
+    capture.push(chunk);
+    onOutput?.(decoder.write(chunk));
+  };
+  started.stdout.on('data', (chunk: Buffer) => {
+    take(stdout, heard.stdout, start.push(chunk));
+    if (start.pgid !== undefined) announceGroup();
+  });
+  started.stderr.on('data', (chunk: Buffer) => take(stderr, heard.stderr, chunk));
+  return {
+    start,
+    group,
+    stdout,
+    stderr,
+    quietForMs: () => performance.now() - lastDataAt,
+    evidence: () => ({ stdout: wholeText(stdout.result()), stderr: wholeText(stderr.result()) }),
+  };
+}
+
+/** A command may exit without reading: a broken pipe there is no fault of the call. */
+function feed(stdin: Writable, text: string | undefined): void {
+  stdin.on('error', () => {});
+  if (text === undefined) stdin.end();
+  else stdin.end(text);
+}
+
+async function firstEnding(
+  started: Started,
+  timeoutMs: number,
+  signal: AbortSignal,
+  output: Output,
+): Promise<Ending> {
+  let timer: NodeJS.Timeout | undefined;
+  let onAbort: (() => void) | undefined;
+  const interrupted = new Promise<Ending>((resolve) => {
+    timer = setTimeout(() => resolve({ kind: 'timeout' }), timeoutMs);
+    onAbort = () => resolve({ kind: 'cancel' });
+    if (signal.aborted) onAbort();
+    else signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([interrupted, ended(started, output)]);
+  } finally {
+    clearTimeout(timer);
+    if (onAbort !== undefined) signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/**
+ * Exit and end of output come in either order. A child left in the background keeps the output open for
+ * as long as it lives, so after the exit a short silence is the end.
+ */
+async function ended(started: Started, output: Output): Promise<Ending> {
+  const exit = await started.exit;
+  if (exit === undefined) return { kind: 'lost' };
+  const whole = started.closed.then(() => true);
+  const exitedAt = performance.now();
+  for (;;) {
+    const closed = await Promise.race([whole, pause(drainMs).then(() => false)]);
+    if (closed) return { kind: 'exit', exit, background: false };
+    if (output.quietForMs() >= drainMs || performance.now() - exitedAt >= drainMaxMs)
+      return { kind: 'exit', exit, background: true };
+  }
+}
+
+async function result(exit: Exit, background: boolean, output: Output, host: string): Promise<ExecResult> {
+  if (output.start.pgid === undefined)
+    throw failure('COMMAND_NOT_STARTED', { where: `on ${host}` }, { evidence: output.evidence() });
+  return {
+    exitCode: exit.code ?? 128 + signalNumber(exit.signal),
+    stdout: output.stdout.result(),
+    stderr: output.stderr.result(),
+    begun: output.start.begun,
+    background,
+  };
+}
+
+function signalNumber(name: string | null): number {
+  const numbers: Record<string, number | undefined> = constants.signals;
+  return (name === null ? undefined : numbers[name.startsWith('SIG') ? name : `SIG${name}`]) ?? 0;
+}
+
+/** Whether the host confirmed the end of the process group within the time a caller will wait. */
+async function stop({ started, stop: stopGroup }: Supervision, output: Output): Promise<boolean> {
+  await Promise.race([output.group, started.exit, pause(stopWaitMs)]);
+  const pgid = output.start.pgid;
+  if (pgid === undefined) return false;
+  const confirmed = await Promise.race([
+    stopGroup(pgid).catch(() => false),
+    pause(stopWaitMs + drainMs).then(() => false),
+  ]);
+  await Promise.race([started.closed, pause(drainMs)]);
+  return confirmed;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });
+}
