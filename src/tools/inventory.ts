@@ -1,0 +1,96 @@
+/** Seeing containers: which there are, whether they run, how they are configured. */
+import { z } from 'zod';
+import type { Guest } from '../ops/survey.ts';
+import { defineTool } from './define.ts';
+import { ResponseFormat, Vmid } from './params.ts';
+import { json } from './render.ts';
+
+const Container = z.object({
+  vmid: z.number(),
+  status: z.enum(['running', 'stopped', 'unknown']),
+  name: z.string(),
+  node: z.string(),
+  lock: z.string().optional(),
+  template: z.literal(true).optional(),
+  tags: z.array(z.string()).optional(),
+});
+
+function describe(guest: Guest): z.output<typeof Container> {
+  return {
+    vmid: guest.vmid,
+    status: guest.status,
+    name: guest.name ?? '',
+    node: guest.node,
+    ...(guest.lock !== undefined && { lock: guest.lock }),
+    ...(guest.template && { template: true as const }),
+    ...(guest.tags.length > 0 && { tags: [...guest.tags] }),
+  };
+}
+
+function sentence(container: z.output<typeof Container>): string {
+  const { vmid, name, status, node, lock, template, tags } = container;
+  const marks = [
+    template && 'template',
+    lock !== undefined && `locked: ${lock}`,
+    tags !== undefined && `tags: ${tags.join(', ')}`,
+  ].filter((mark) => mark !== false);
+  return `${vmid} ${name || '(no name)'}: ${status} on ${node}${marks.length > 0 ? ` (${marks.join('; ')})` : ''}`;
+}
+
+export const inventoryTools = [
+  defineTool({
+    name: 'proxmox_list_containers',
+    title: 'List containers',
+    about: 'Lists the LXC containers of the host and its cluster: id, name, status, node, lock and tags.',
+    toolset: 'containers',
+    effect: 'read',
+    target: 'host',
+    input: z.strictObject({ response_format: ResponseFormat.default('json') }),
+    output: z.object({ containers: z.array(Container) }),
+    async run(_args, { ops, signal, mayReach }) {
+      const guests = await ops.inventory.list(signal);
+      return { containers: guests.filter(({ vmid }) => mayReach(vmid)).map(describe) };
+    },
+    show({ containers }, { response_format }) {
+      if (response_format === 'json') return json(containers);
+      return containers.length === 0 ? 'There are no containers.' : containers.map(sentence).join('\n');
+    },
+  }),
+  defineTool({
+    name: 'proxmox_container_status',
+    title: 'Container status',
+    about: 'Tells whether one container runs, and its name, node, lock and tags.',
+    toolset: 'containers',
+    effect: 'read',
+    target: 'container',
+    input: z.strictObject({ vmid: Vmid, response_format: ResponseFormat.default('json') }),
+    output: Container,
+    run: async ({ vmid }, { ops, signal }) => describe(await ops.inventory.get(vmid, signal)),
+    show: (container, { response_format }) =>
+      response_format === 'json' ? json(container) : sentence(container),
+  }),
+  defineTool({
+    name: 'proxmox_container_config',
+    title: 'Container configuration',
+    about: 'Reads the configuration of one container: description, resources, network, mount points.',
+    toolset: 'containers',
+    effect: 'read',
+    target: 'container',
+    input: z.strictObject({ vmid: Vmid, response_format: ResponseFormat.default('json') }),
+    output: z.object({
+      vmid: z.number(),
+      node: z.string(),
+      description: z.string(),
+      config: z.record(z.string(), z.string()),
+    }),
+    run: async ({ vmid }, { ops, signal }) => {
+      const { config, ...rest } = await ops.inventory.config(vmid, signal);
+      return { ...rest, config: { ...config } };
+    },
+    show(data, { response_format }) {
+      if (response_format === 'json') return json(data);
+      const lines = Object.entries(data.config).map(([key, value]) => `${key}: ${value}`);
+      return [...lines, ...(data.description === '' ? [] : ['', data.description])].join('\n');
+    },
+  }),
+];

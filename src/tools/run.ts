@@ -1,0 +1,88 @@
+/** Running commands in a container and, where that is switched on, on the host. */
+import { z } from 'zod';
+import { defineTool } from './define.ts';
+import {
+  allowedTimeoutMs,
+  CommandText,
+  Directory,
+  ResponseFormat,
+  Stdin,
+  TimeoutS,
+  UserName,
+  Variables,
+  Vmid,
+} from './params.ts';
+import { bytesFor, CommandOutput, commandOutput, json, showCommand } from './render.ts';
+
+const detached = /(^|[^&>|])&\s*($|[;\n)]|exit\b|echo\b)|\b(nohup|setsid|disown|daemonize)\b/;
+const untracked =
+  'processes left in the background are not tracked: they go on until they end or the container stops';
+
+export const runTools = [
+  defineTool({
+    name: 'proxmox_container_exec_command',
+    title: 'Run a command in a container',
+    about:
+      'Runs a shell command in one running container and returns its output and exit code. On timeout or cancellation the command and its children are killed; what detaches itself (setsid) is not tracked.',
+    toolset: 'containers',
+    effect: 'disrupt',
+    target: 'container',
+    openWorld: true,
+    input: z.strictObject({
+      vmid: Vmid,
+      command: CommandText,
+      timeout: TimeoutS.default(30),
+      response_format: ResponseFormat.default('text'),
+      cwd: Directory.optional(),
+      env: Variables.optional(),
+      user: UserName.optional(),
+      stdin: Stdin.optional(),
+    }),
+    output: CommandOutput,
+    runs: ({ command, env = {} }) => ({ command, variables: Object.keys(env) }),
+    async run({ timeout, response_format: _, ...request }, { ops, signal, limits, onOutput }) {
+      const result = await ops.run.inContainer(
+        {
+          ...request,
+          timeoutMs: allowedTimeoutMs(timeout, limits.maxTimeoutS),
+          maxBytes: bytesFor(limits.maxChars),
+        },
+        { signal, ...(onOutput && { onOutput }) },
+      );
+      const leftRunning = result.background || detached.test(request.command);
+      return commandOutput(result, limits.maxChars, leftRunning ? untracked : undefined);
+    },
+    show: (output, { response_format }) => (response_format === 'json' ? json(output) : showCommand(output)),
+    exitCode: (output) => output.exit_code,
+  }),
+  defineTool({
+    name: 'proxmox_host_exec_command',
+    title: 'Run a command on the host',
+    about:
+      'Runs a shell command on the Proxmox VE host itself, with all its rights. Prefer proxmox_container_exec_command for anything inside a container.',
+    toolset: 'host',
+    effect: 'destroy',
+    target: 'host',
+    openWorld: true,
+    input: z.strictObject({
+      command: CommandText,
+      timeout: TimeoutS.default(30),
+      response_format: ResponseFormat.default('text'),
+    }),
+    output: CommandOutput,
+    runs: ({ command }) => ({ command, variables: [] }),
+    async run({ command, timeout }, { ops, signal, limits, onOutput }) {
+      const result = await ops.run.onHost(
+        {
+          command,
+          timeoutMs: allowedTimeoutMs(timeout, limits.maxTimeoutS),
+          maxBytes: bytesFor(limits.maxChars),
+        },
+        { signal, ...(onOutput && { onOutput }) },
+      );
+      return commandOutput(result, limits.maxChars, undefined);
+    },
+    show: (output, { response_format }) => (response_format === 'json' ? json(output) : showCommand(output)),
+    exitCode: (output) => output.exit_code,
+  }),
+];
