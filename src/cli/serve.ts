@@ -1,0 +1,140 @@
+/** `serve`: the gateway over Streamable HTTP. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Config, ConfigError } from '../config/load.ts';
+import { createApp } from '../http/app.ts';
+import { type Authenticator, anyone, bearerTokens } from '../http/auth.ts';
+import { type Listener, listen } from '../http/listen.ts';
+import { metricsPage } from '../http/metrics.ts';
+import { createEndpoint } from '../mcp/endpoint.ts';
+import { createSessionSealer } from '../mcp/session-id.ts';
+import { createSessions, type Sessions } from '../mcp/sessions.ts';
+import { createClosedSessions } from '../state/closed-sessions.ts';
+import { keepKey } from '../state/key-file.ts';
+import { type Gateway, startGateway } from './start.ts';
+
+export interface Serving {
+  readonly url: string;
+  /** Stops taking work, lets calls end, kills what does not. */
+  close(): Promise<void>;
+}
+
+/** How long calls under way may go on after the order to stop; Docker kills after 10 s. */
+const drainMs = 5_000;
+const maxSessions = 2_000;
+const maxClosedSessions = 50_000;
+const maxConnections = 5_000;
+const maxMetricsConnections = 50;
+
+/** Throws ConfigError where a setting turns out not to work. */
+export async function serve(input: {
+  config: Config;
+  version: string;
+  writeLog: (line: string) => void;
+}): Promise<Serving> {
+  const { config } = input;
+  const sealer = createSessionSealer({ key: stateKey(config) });
+  let sessions: Sessions | undefined;
+  const gateway = await startGateway({ ...input, sessionCount: () => sessions?.count ?? 0 });
+  const { buildServer, log } = gateway;
+  sessions = createSessions({
+    buildServer,
+    sealer,
+    closedSessions: createClosedSessions({ max: maxClosedSessions }),
+    maxSessions,
+    log,
+  });
+  const endpoint = createEndpoint({ buildServer, sessions, log });
+  const authenticator = createAuthenticator(config, gateway);
+  const app = createApp({
+    endpoint,
+    authenticator,
+    vitals: { ssh: () => gateway.executor.status(), troubles: gateway.troubles },
+    allowedHosts: config.ALLOWED_HOSTS,
+    allowedOrigins: config.ALLOWED_ORIGINS,
+    trustedProxies: config.TRUSTED_PROXIES,
+    onRefused: gateway.metrics.httpRefused,
+    log,
+  });
+  const listeners = await openListeners(config, gateway, app);
+  const [main] = listeners;
+  const url = `http://${main.host.includes(':') ? `[${main.host}]` : main.host}:${main.port}/mcp`;
+  log.info('listening', { url });
+  return {
+    url,
+    async close() {
+      log.info('shutting down');
+      for (const listener of listeners) listener.stopAccepting();
+      await gateway.gate.drain(drainMs);
+      await endpoint.close();
+      await Promise.all(listeners.map((listener) => listener.close(500)));
+      authenticator.close();
+      await gateway.close(0);
+      log.info('stopped');
+    },
+  };
+}
+
+function stateKey(config: Config): Buffer {
+  try {
+    return keepKey(join(config.STATE_DIR, 'session.key'));
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
+    throw new ConfigError([
+      {
+        setting: 'STATE_DIR',
+        problem: `is ${config.STATE_DIR}, which cannot be used (${code}): make it a folder that the gateway may write`,
+      },
+    ]);
+  }
+}
+
+function createAuthenticator(config: Config, { log, metrics }: Gateway): Authenticator {
+  const { MCP_AUTH_TOKEN: text, tokenFile } = config;
+  if (text === undefined) {
+    log.warn('serving without a token: everything on this machine can use the gateway');
+    return anyone('anyone');
+  }
+  return bearerTokens({
+    text,
+    reread:
+      tokenFile === undefined ? undefined : () => readFileSync(tokenFile, 'utf8').replace(/[\r\n]+$/, ''),
+    onInvalid() {
+      metrics.tokenReloadFailed();
+      log.error('the token file has changed and is not usable; the tokens known so far stay in force');
+    },
+  });
+}
+
+async function openListeners(
+  config: Config,
+  { metrics }: Gateway,
+  app: Parameters<typeof listen>[0]['handler'],
+): Promise<readonly [Listener, ...Listener[]]> {
+  const main = await open('SERVER_PORT', {
+    host: config.SERVER_HOST,
+    port: config.SERVER_PORT,
+    maxConnections,
+    handler: app,
+  });
+  if (config.METRICS_PORT === 0) return [main];
+  const scraped = await open('METRICS_PORT', {
+    host: config.METRICS_HOST,
+    port: config.METRICS_PORT,
+    maxConnections: maxMetricsConnections,
+    handler: metricsPage(metrics),
+  });
+  return [main, scraped];
+}
+
+async function open(setting: string, input: Parameters<typeof listen>[0]): Promise<Listener> {
+  try {
+    return await listen(input);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
+    const hint = code === 'EADDRINUSE' ? 'it is in use: choose another port' : code;
+    throw new ConfigError([
+      { setting, problem: `is ${input.port}, which cannot be listened on at ${input.host} (${hint})` },
+    ]);
+  }
+}

@@ -1,0 +1,93 @@
+/** The way of a request, from the outermost to the innermost. */
+import { toNodeHandler } from '@modelcontextprotocol/node';
+import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from 'express';
+import helmet from 'helmet';
+import { type Endpoint, maxBodyBytes } from '../mcp/endpoint.ts';
+import { describeError, type Log } from '../observe/log.ts';
+import type { Authenticated, Authenticator } from './auth.ts';
+import { hostGuard, type OnRefused, originGuard, plainBodies, refuse, singleHeaders } from './guards.ts';
+import { health, livez, readyz, type Vitals } from './probes.ts';
+
+export interface AppParts {
+  readonly endpoint: Endpoint;
+  readonly authenticator: Authenticator;
+  readonly vitals: Vitals;
+  readonly allowedHosts: readonly string[];
+  readonly allowedOrigins: readonly string[];
+  readonly trustedProxies: readonly string[];
+  readonly onRefused: OnRefused;
+  readonly log: Log;
+}
+
+export function createApp(parts: AppParts): Express {
+  const { onRefused, log } = parts;
+  const app = express();
+  app.disable('etag');
+  app.set('query parser', false);
+  app.set('trust proxy', [...parts.trustedProxies]);
+
+  app.use(helmet());
+  app.use(singleHeaders(onRefused));
+  app.get('/livez', livez);
+  app.get('/readyz', readyz(parts.vitals));
+  app.get('/health', health(parts.vitals));
+  app.use(hostGuard(parts));
+  app.use(originGuard(parts));
+  app.all('/mcp', methods, plainBodies, bearer(parts.authenticator, onRefused), mcp(parts.endpoint, log));
+  app.use((_request, response) => refuse(response, 404, 'There is nothing here; the endpoint is /mcp'));
+  app.use(failed(log));
+  return app;
+}
+
+const methods: RequestHandler = (request, response, next) => {
+  if (['POST', 'GET', 'DELETE'].includes(request.method)) return next();
+  response.set('allow', 'GET, POST, DELETE');
+  refuse(response, 405, 'This method is not part of the protocol');
+};
+
+function bearer(authenticator: Authenticator, onRefused: OnRefused): RequestHandler {
+  return (request, response, next) => {
+    const authenticated = authenticator.authenticate(request.headers.authorization);
+    if (authenticated !== undefined) {
+      response.locals.authenticated = authenticated;
+      return next();
+    }
+    onRefused('auth');
+    response.set('www-authenticate', 'Bearer realm="proxmox-mcp-gateway"');
+    refuse(response, 401, 'A valid bearer token is required: Authorization: Bearer <token>');
+  };
+}
+
+function mcp(endpoint: Endpoint, log: Log): RequestHandler {
+  return async (request, response) => {
+    const { principal, whileValid } = authenticatedIn(response);
+    // SECURITY: a revoked token loses what is under way too; the cut counts as a disconnect.
+    const endWatch = whileValid(() => response.destroy());
+    const finished = new Promise<void>((resolve) => response.once('close', resolve));
+    void finished.then(endWatch);
+    const caller = { principal, client: request.ip };
+    const handler = toNodeHandler(
+      { fetch: (webRequest) => endpoint.fetch(webRequest, caller, finished) },
+      {
+        maxRequestBodySize: maxBodyBytes,
+        onerror: (error) => log.error('a request failed', { error: describeError(error) }),
+      },
+    );
+    await handler(request, response);
+  };
+}
+
+function authenticatedIn(response: Response): Authenticated {
+  return response.locals.authenticated as Authenticated;
+}
+
+/** Express answers errors with HTML and, in development, a stack. */
+function failed(log: Log): ErrorRequestHandler {
+  return (error, _request, response, next) => {
+    if (response.headersSent) return next(error);
+    const status = error instanceof Error && 'status' in error ? Number(error.status) : 500;
+    if (status >= 400 && status < 500) return refuse(response, status, 'The request is malformed');
+    log.error('a request failed', { error: describeError(error) });
+    refuse(response, 500, 'Internal server error');
+  };
+}

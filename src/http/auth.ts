@@ -1,0 +1,98 @@
+/** From a bearer token to a principal. Knows digests only, and takes up a changed token file by itself. */
+import { timingSafeEqual } from 'node:crypto';
+import { digestOf, type NamedToken, parseTokens } from '../base/tokens.ts';
+import type { Principal } from '../policy/rules.ts';
+
+export interface Authenticated {
+  readonly principal: Principal;
+  /**
+   * Calls `cut` when the token is revoked while something of its owner is under way; the returned function
+   * ends the watch.
+   */
+  readonly whileValid: (cut: () => void) => () => void;
+}
+
+export interface Authenticator {
+  /** Undefined where the header holds no valid token. */
+  authenticate(authorization: string | undefined): Authenticated | undefined;
+  close(): void;
+}
+
+const reloadMs = 2_000;
+
+/** Everyone is the same nobody: only for a loopback address, and only where the operator said so. */
+export function anyone(name: string): Authenticator {
+  return {
+    authenticate: () => ({ principal: { name }, whileValid: () => () => {} }),
+    close: () => {},
+  };
+}
+
+/**
+ * `text` must be valid. `reread`, where tokens come from a file, is asked every 2 s; what it gives is used
+ * only if it is valid, and onInvalid hears of it otherwise. May throw.
+ */
+export function bearerTokens(input: {
+  text: string;
+  reread?: (() => string) | undefined;
+  onInvalid: (error: unknown) => void;
+}): Authenticator {
+  let tokens = parseTokens(input.text);
+  let current = input.text;
+  let rejected: string | undefined;
+  const watches = new Map<string, Set<() => void>>();
+
+  const takeUp = (text: string) => {
+    const next = parseTokens(text);
+    const kept = new Set(next.map(keyOf));
+    for (const token of tokens) {
+      if (kept.has(keyOf(token))) continue;
+      for (const cut of watches.get(keyOf(token)) ?? []) cut();
+    }
+    tokens = next;
+    current = text;
+  };
+  const reload = (reread: () => string) => {
+    let text: string | undefined;
+    try {
+      text = reread();
+      if (text === current || text === rejected) return;
+      takeUp(text);
+      rejected = undefined;
+    } catch (error) {
+      if (text !== undefined && text === rejected) return;
+      rejected = text;
+      input.onInvalid(error);
+    }
+  };
+  const { reread } = input;
+  const timer = reread === undefined ? undefined : setInterval(() => reload(reread), reloadMs).unref();
+
+  return {
+    authenticate(authorization) {
+      const presented = /^bearer +([\x21-\x7e]+)$/i.exec(authorization ?? '')?.[1];
+      if (presented === undefined) return undefined;
+      const digest = digestOf(presented);
+      // SECURITY: every token is compared, in constant time, whichever of them fits.
+      let found: NamedToken | undefined;
+      for (const token of tokens) if (timingSafeEqual(token.digest, digest)) found = token;
+      return found && { principal: { name: found.name }, whileValid: (cut) => watch(watches, found, cut) };
+    },
+    close: () => clearInterval(timer),
+  };
+}
+
+function keyOf({ name, digest }: NamedToken): string {
+  return `${name}:${digest.toString('hex')}`;
+}
+
+function watch(watches: Map<string, Set<() => void>>, token: NamedToken, cut: () => void): () => void {
+  const key = keyOf(token);
+  const cuts = watches.get(key) ?? new Set();
+  watches.set(key, cuts);
+  cuts.add(cut);
+  return () => {
+    cuts.delete(cut);
+    if (cuts.size === 0 && watches.get(key) === cuts) watches.delete(key);
+  };
+}

@@ -1,0 +1,77 @@
+/** Listeners with bounds: on headers, on waits, on the number of connections. */
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+
+export interface Listener {
+  readonly host: string;
+  readonly port: number;
+  /** Takes no new connections; those under way go on. */
+  stopAccepting(): void;
+  /** Ends what is left after graceMs. */
+  close(graceMs: number): Promise<void>;
+}
+
+const limits = {
+  maxHeaderSize: 16 * 1024,
+  headersTimeout: 15_000,
+  /** For the arrival of a request; how long its answer takes is another matter. */
+  requestTimeout: 120_000,
+  connectionsCheckingInterval: 5_000,
+  /** Longer than proxies keep idle connections, which would otherwise reuse one that is just being closed. */
+  keepAliveTimeout: 75_000,
+};
+
+/** Rejects with the system's error where the address cannot be had. */
+export async function listen(input: {
+  host: string;
+  port: number;
+  maxConnections: number;
+  handler: RequestListener;
+}): Promise<Listener> {
+  const server = createServer(limits, input.handler);
+  server.maxConnections = input.maxConnections;
+  server.on('clientError', answerMalformed);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(input.port, input.host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const { address, port } = server.address() as AddressInfo;
+  return {
+    host: address,
+    port,
+    stopAccepting() {
+      server.close();
+      server.closeIdleConnections();
+    },
+    close: (graceMs) => close(server, graceMs),
+  };
+}
+
+/** What Node could not parse as HTTP never reaches the app; it gets JSON too. */
+function answerMalformed(error: Error & { code?: string }, socket: Socket): void {
+  if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
+  const [status, reason] =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? ['431 Request Header Fields Too Large', 'The headers are too large']
+      : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? ['408 Request Timeout', 'The request took too long to arrive']
+        : ['400 Bad Request', 'The request is malformed'];
+  const body = JSON.stringify({ jsonrpc: '2.0', error: { code: -32000, message: reason }, id: null });
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+async function close(server: Server, graceMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => {
+    if (server.listening) server.close(() => resolve());
+    else server.getConnections((_error, count) => (count === 0 ? resolve() : server.once('close', resolve)));
+  });
+  server.closeIdleConnections();
+  const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+  await closed;
+  clearTimeout(timer);
+}

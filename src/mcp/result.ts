@@ -1,0 +1,35 @@
+/** From the gate's answer to a tool result of the protocol. */
+import type { CallToolResult } from '@modelcontextprotocol/server';
+import { effectOf, type GatewayError } from '../base/errors.ts';
+import { bound, fence } from '../base/text.ts';
+import type { Answer } from './gate.ts';
+
+export function toolResult(answer: Answer, maxChars: number): CallToolResult {
+  if (answer.kind === 'ok')
+    return { content: [{ type: 'text', text: answer.text }], structuredContent: answer.data };
+  // No structuredContent: clients of 2025 hold it against the output schema even when it is an error.
+  return { content: [{ type: 'text', text: errorText(answer.error, maxChars) }], isError: true };
+}
+
+/** The keys that clients know (error, success, stderr, suggestion), then what a program can act on. */
+function errorText(error: GatewayError, maxChars: number): string {
+  const { code, outcome, retryable, advice, evidence } = error;
+  const untrusted = (label: 'stdout' | 'stderr') => {
+    const text = evidence[label];
+    return text ? { [label]: fence(label, bound(text, maxChars).text) } : {};
+  };
+  return JSON.stringify(
+    {
+      error: `${error.message} ${effectOf(outcome)}`,
+      success: false,
+      code,
+      outcome,
+      retryable,
+      suggestion: advice,
+      ...untrusted('stdout'),
+      ...untrusted('stderr'),
+    },
+    null,
+    2,
+  );
+}
