@@ -95,6 +95,12 @@ const errorTable = {
     () => 'The call was cancelled and its command stopped; what it had done by then remains.',
     'Check the state before calling again.',
   ),
+  LOOK_FAILED: row<{ what: string }>(
+    'not_started',
+    false,
+    ({ what }) => `The host could not be asked for ${what}.`,
+    'If the host says nothing better: HOST must be a Proxmox VE node, and the SSH user root (or SSH_SUDO=true).',
+  ),
   ACTION_FAILED: row<{ action: string }>(
     'failed',
     false,
@@ -108,7 +114,7 @@ const errorTable = {
     'Wait and check with proxmox_container_status.',
   ),
   UNEXPECTED_ANSWER: row<{ from: string }>(
-    'failed',
+    'not_started',
     false,
     ({ from }) => `${from} gave an answer that this gateway does not understand.`,
     'Tell the operator of the gateway; its log has the request id.',

@@ -11,7 +11,7 @@ function escapeCodePoint(character: string): string {
  * are shown as \u{hex}, so that names can spoof neither a log nor a terminal.
  */
 export function clean(text: string, maxChars = 500): string {
-  const points = [...text.slice(0, maxChars * 2)];
+  const points = [...text.slice(0, (maxChars + 1) * 2)];
   const bounded = points.length > maxChars ? `${points.slice(0, maxChars).join('')}…` : points.join('');
   return bounded.toWellFormed().replace(control, escapeCodePoint);
 }
@@ -57,11 +57,14 @@ export function joinCut(head: string, tail: string, omittedChars: number): strin
 }
 
 const secretWord =
-  '(?:pass(?:word|phrase|wd)?|secret|token|credential|api[-_]?key|private[-_]?key|authorization)';
+  '(?:_pwd|pass(?:word|phrase|wd)?|secret|token|credential|api[-_]?key|private[-_]?key|authorization)';
 const secretName = new RegExp(secretWord, 'i');
-const value = '("[^"]*"|\'[^\']*\'|[^\\s;&|]+)';
-const assigned = new RegExp(`([\\w.-]*${secretWord}[\\w.-]*["']?\\s*[=:]\\s*)${value}`, 'gi');
-const option = new RegExp(`(\\s--[\\w-]*${secretWord}[\\w-]*\\s+)${value}`, 'gi');
+const value = '("[^"]{0,4096}"|\'[^\']{0,4096}\'|[^\\s;&|]+)';
+/** Bounded repetitions only: what is masked comes from callers, and the work must not explode with its length. */
+const assigned = new RegExp(`(${secretWord}[\\w.-]{0,64}["']?\\s{0,8}[=:]\\s{0,8})${value}`, 'gi');
+const option = new RegExp(`((?:^|\\s)--[\\w-]{0,64}?${secretWord}[\\w-]{0,64}\\s{1,8})${value}`, 'gi');
+const shortPassword =
+  /(\b(?:mysql|mysqldump|mysqladmin|mariadb|sshpass)\b(?:\s[^;&|\n]{0,200}?)?\s-p)[^\s;&|]+/g;
 
 /**
  * Hides what looks like a secret in a command or a URL: NAME=value, --name value, name: value, Bearer x,
@@ -69,14 +72,18 @@ const option = new RegExp(`(\\s--[\\w-]*${secretWord}[\\w-]*\\s+)${value}`, 'gi'
  */
 export function mask(text: string): string {
   return text
-    .replace(/\b(Bearer|Basic)\s+[^\s"']+/gi, '$1 ***')
-    .replace(/(\b[a-z][a-z0-9+.-]*:\/\/[^\s:/@]*:)[^\s@/]+@/gi, '$1***@')
+    .replace(/\b(Bearer|Basic)\s{1,8}[^\s"']+/gi, '$1 ***')
+    .replace(/(:\/\/[^\s:/@]{0,200}:)[^\s@/]{1,500}@/g, '$1***@')
     .replace(assigned, (whole, name: string, secret: string) =>
       secret === 'Bearer' || secret === 'Basic' ? whole : `${name}***`,
     )
     .replace(option, '$1***')
-    .replace(/(\b(?:mysql|mysqldump|mysqladmin|mariadb|sshpass)\b[^;&|\n]*?\s-p)[^\s;&|]+/g, '$1***')
-    .replace(/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]*PRIVATE KEY-----|$)/g, '***');
+    .replace(shortPassword, '$1***')
+    .replace(/(\s(?:-u|--user)\s{1,8}[^\s:]{1,100}:)[^\s;&|]+/g, '$1***')
+    .replace(
+      /-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]{0,40}PRIVATE KEY-----|$)/g,
+      '***',
+    );
 }
 
 /** Whether a name says that its value is a secret. */

@@ -89,8 +89,9 @@ export function tokens(details: Details): Setting<string | undefined> {
 /** A file that must be readable now; its path is the value. `~` is not expanded. */
 export function readableFile(details: Details): Setting<string | undefined> {
   const parse = (path: string): string => {
-    if (path.startsWith('-----BEGIN'))
-      throw new SettingError('is the path of a file, not the key itself: write the key to a file');
+    // SECURITY: what is no path may be the secret itself, and must not be shown.
+    if (/[\r\n]|PRIVATE KEY|PuTTY/.test(path) || path.length > maxPathChars)
+      throw new SettingError('must be the path of a file, not its content: write the key to a file');
     readSettingFile(path);
     return path;
   };
@@ -156,10 +157,13 @@ export function vmidRanges(details: Details): Setting<readonly VmidRange[]> {
 }
 
 function splitList(value: string): string[] {
-  return value.split(/[\s,]+/).filter((item) => item !== '');
+  const items = value.split(/[\s,]+/).filter((item) => item !== '');
+  if (items.length === 0) throw new SettingError('holds only separators: leave it empty, or list something');
+  return items;
 }
 
 const maxFileBytes = 64 * 1024;
+const maxPathChars = 4096;
 
 /** The text of a small file that a setting names. Throws SettingError with the reason and the fix. */
 export function readSettingFile(path: string): string {

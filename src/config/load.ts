@@ -84,8 +84,9 @@ function read(env: Environment, name: SettingName, setting: Setting<unknown>): R
   const fileName = `${name}_FILE`;
   const file = setting.secret ? env[fileName] || undefined : undefined;
   const named = file === undefined ? given : [...given, fileName];
-  const [first, second] = named;
-  if (second !== undefined && (file !== undefined || env[first ?? ''] !== env[second]))
+  const [first] = named;
+  const values = new Set(given.map((candidate) => env[candidate]));
+  if (values.size > 1 || (file !== undefined && given.length > 0))
     throw new SettingError(`is ambiguous: ${named.join(' and ')} are both set; keep one of them`);
   if (file !== undefined) {
     const text = readSettingFile(file).replace(/[\r\n]+$/, '');

@@ -141,7 +141,7 @@ function originProblem(item: string): string | undefined {
 function addressProblem(item: string): string | undefined {
   const [address = '', prefix, rest] = item.split('/');
   const bits = { 4: 32, 6: 128, 0: -1 }[isIP(address)] ?? -1;
-  const fits = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits);
+  const fits = prefix === undefined || (/^[1-9]\d{0,2}$/.test(prefix) && Number(prefix) <= bits);
   return bits > 0 && fits && rest === undefined
     ? undefined
     : 'is not an address or network such as 10.0.0.0/8';

@@ -5,7 +5,7 @@ import { settings } from './schema.ts';
 const foreign =
   /^(SSH_(AUTH_SOCK|AGENT_PID|AGENT_LAUNCHER|CLIENT|CONNECTION|TTY|ASKPASS|ASKPASS_REQUIRE|ORIGINAL_COMMAND)|HOSTNAME|HOSTTYPE|HOST_.*|MCP_(HOST|PORT))$/;
 const ours =
-  /^(SSH|MCP|PROXMOX|ENABLE|ALLOWED?|DENIED|SERVER|METRICS|AUDIT|COMMAND_TIMEOUT|TRUSTED|CONTAINER_DRIVER)_/;
+  /_VM(ID)?S$|^(SSH|MCP|PROXMOX|ENABLE|ALLOW(ED)?|DEN(Y|IED)|SERVER|METRICS|AUDIT|COMMAND_TIMEOUT|TRUSTED|CONTAINER_DRIVER)_/;
 
 /** A sentence for every such name, at most 20. */
 export function strayNames(env: Readonly<Record<string, string | undefined>>): string[] {

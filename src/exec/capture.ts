@@ -16,7 +16,8 @@ export interface Capture {
 
 /** maxBytes bounds what is kept, half for the head and half for the tail. */
 export function createCapture({ maxBytes }: { maxBytes: number }): Capture {
-  const half = Math.ceil(maxBytes / 2);
+  const headMax = Math.ceil(maxBytes / 2);
+  const tailMax = Math.floor(maxBytes / 2);
   const head: Buffer[] = [];
   let tail: Buffer[] = [];
   let headBytes = 0;
@@ -26,7 +27,7 @@ export function createCapture({ maxBytes }: { maxBytes: number }): Capture {
 
   const compact = () => {
     const joined = Buffer.concat(tail);
-    tail = [Buffer.from(joined.subarray(Math.max(0, joined.length - half)))];
+    tail = [Buffer.from(joined.subarray(Math.max(0, joined.length - tailMax)))];
     tailBytes = tail[0]?.length ?? 0;
   };
 
@@ -34,7 +35,7 @@ export function createCapture({ maxBytes }: { maxBytes: number }): Capture {
     push(chunk) {
       totalBytes += chunk.length;
       totalChars += countCodePoints(chunk);
-      const room = Math.min(half - headBytes, chunk.length);
+      const room = Math.min(headMax - headBytes, chunk.length);
       if (room > 0) {
         head.push(chunk.subarray(0, room));
         headBytes += room;
@@ -42,12 +43,12 @@ export function createCapture({ maxBytes }: { maxBytes: number }): Capture {
       if (room === chunk.length) return;
       const rest = chunk.subarray(room);
       // A copy, because the chunk's memory belongs to a larger buffer of the transport.
-      tail.push(Buffer.from(rest.length > half ? rest.subarray(rest.length - half) : rest));
-      tailBytes += Math.min(rest.length, half);
-      if (tailBytes > 2 * half) compact();
+      tail.push(Buffer.from(rest.length > tailMax ? rest.subarray(rest.length - tailMax) : rest));
+      tailBytes += Math.min(rest.length, tailMax);
+      if (tailBytes > 2 * tailMax + 4096) compact();
     },
     result() {
-      if (tailBytes > half) compact();
+      if (tailBytes > tailMax) compact();
       const kept = headBytes + tailBytes;
       const all = kept === totalBytes;
       return {

@@ -17,7 +17,7 @@ export type Credential =
   | { readonly kind: 'key'; readonly key: string; readonly passphrase: string | undefined }
   | { readonly kind: 'password'; readonly password: string };
 
-/** The server would not open another channel on this connection; nothing was started. */
+/** No channel could be opened on this connection; nothing was started. */
 export class ChannelRefused extends Error {}
 
 /** Waits, bounded; what ends them is the caller's to handle. */
@@ -86,11 +86,14 @@ export class SshConnection {
         this.#client.exec(line, (error, channel) => {
           if (error === undefined) resolve(channel);
           else if ('reason' in error) reject(new ChannelRefused());
-          else reject(failure('COMMAND_NOT_STARTED', { where: `on ${host}` }, { cause: error }));
+          else if (error.message === 'Unable to exec')
+            reject(failure('COMMAND_NOT_STARTED', { where: `on ${host}` }, { cause: error }));
+          else lost();
         });
       } catch {
-        // ssh2 throws at once on a client that is no longer connected: nothing was sent.
-        reject(failure('HOST_UNREACHABLE', { host, problem: 'the connection was just lost' }));
+        // ssh2 throws at once on a client whose socket has just ended: nothing was sent.
+        this.#open = false;
+        reject(new ChannelRefused());
       }
     });
   }

@@ -4,7 +4,7 @@ import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 export interface HostKeyPolicy {
   /**
    * Whether the key that a server shows, in wire form, is accepted. Called before anything is sent that
-   * could help an impostor. Must not throw.
+   * could help an impostor. Never throws.
    */
   accepts(key: Buffer): boolean;
 }
@@ -32,20 +32,19 @@ export function pinnedKeys(fingerprints: readonly string[]): HostKeyPolicy {
 
 /** `text` is re-read at every check, so that a changed file counts from the next connect on. */
 export function knownHosts(input: { text: () => string; host: string; port: number }): HostKeyPolicy {
-  const name = input.port === 22 ? input.host : `[${input.host}]:${input.port}`;
-  return {
-    accepts(key) {
-      const encoded = key.toString('base64');
-      let accepted = false;
-      for (const line of input.text().split('\n')) {
-        const entry = parseKnownHost(line);
-        if (entry === undefined || !matchesHost(entry.hosts, name) || entry.key !== encoded) continue;
-        if (entry.revoked) return false;
-        accepted = true;
-      }
-      return accepted;
-    },
-  };
+  const host = input.host.toLowerCase();
+  const name = input.port === 22 ? host : `[${host}]:${input.port}`;
+  return cautious((key) => {
+    const encoded = key.toString('base64');
+    let accepted = false;
+    for (const line of input.text().split('\n')) {
+      const entry = parseKnownHost(line);
+      if (entry === undefined || !matchesHost(entry.hosts, name) || entry.key !== encoded) continue;
+      if (entry.revoked) return false;
+      accepted = true;
+    }
+    return accepted;
+  });
 }
 
 /** Accepts and remembers the first key of a host, and from then on no other. */
@@ -53,13 +52,24 @@ export function firstUse(input: {
   remembered: () => string | undefined;
   remember: (fingerprint: string) => void;
 }): HostKeyPolicy {
+  return cautious((key) => {
+    const seen = fingerprintOf(key);
+    const before = input.remembered();
+    if (before !== undefined) return before === seen;
+    input.remember(seen);
+    return true;
+  });
+}
+
+/** SECURITY: a policy that cannot read or write what it goes by accepts nothing. */
+function cautious(accepts: (key: Buffer) => boolean): HostKeyPolicy {
   return {
     accepts(key) {
-      const seen = fingerprintOf(key);
-      const before = input.remembered();
-      if (before !== undefined) return before === seen;
-      input.remember(seen);
-      return true;
+      try {
+        return accepts(key);
+      } catch {
+        return false;
+      }
     },
   };
 }
@@ -96,7 +106,7 @@ function matchesHost(patterns: string, name: string): boolean {
       .replace(/[.+^${}()|[\]\\]/g, '\\$&')
       .replaceAll('*', '.*')
       .replaceAll('?', '.');
-    if (!new RegExp(`^${source}$`).test(name.toLowerCase())) continue;
+    if (!new RegExp(`^${source}$`).test(name)) continue;
     if (negated) return false;
     matched = true;
   }

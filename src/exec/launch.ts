@@ -49,7 +49,7 @@ export function stopLine(pgid: number, { sudo }: { sudo: boolean }): string {
   return sudo ? `exec sudo -n -- /bin/sh -c ${quote(plain)}` : plain;
 }
 
-/** What a login script may print before the command; more than that is no login script. */
+/** How much of what a login script prints before the command is kept to look for the marker. */
 const maxNoiseBytes = 64 * 1024;
 
 export interface StartReader {
@@ -57,8 +57,6 @@ export interface StartReader {
   push(chunk: Buffer): Buffer;
   readonly pgid: number | undefined;
   readonly begun: boolean;
-  /** Whether more came than a login script would print. */
-  readonly overrun: boolean;
 }
 
 /** Reads the start of stdout: noise, the line with the process group, then the announcement where one is due. */
@@ -70,14 +68,19 @@ export function createStartReader(nonce: string, announces: string | undefined):
   let begun = false;
   let settled = false;
 
+  /** Login noise may hold the nonce too, when it lists processes: only a number behind it counts. */
   const readGroup = (): boolean => {
-    const at = pending.indexOf(marker);
-    const end = at < 0 ? -1 : pending.indexOf(0x0a, at);
-    if (end < 0) return false;
-    const digits = pending.subarray(at + marker.length, end).toString('latin1');
-    if (/^[1-9]\d{0,9}$/.test(digits)) pgid = Number(digits);
-    pending = pending.subarray(end + 1);
-    return true;
+    for (let at = pending.indexOf(marker); at >= 0; at = pending.indexOf(marker, at + 1)) {
+      const end = pending.indexOf(0x0a, at);
+      if (end < 0) return false;
+      const digits = pending.subarray(at + marker.length, end).toString('latin1');
+      if (!/^[1-9]\d{0,9}$/.test(digits)) continue;
+      pgid = Number(digits);
+      pending = pending.subarray(end + 1);
+      return true;
+    }
+    if (pending.length > maxNoiseBytes) pending = pending.subarray(pending.length - marker.length - 16);
+    return false;
   };
 
   return {
@@ -86,9 +89,6 @@ export function createStartReader(nonce: string, announces: string | undefined):
     },
     get begun() {
       return begun;
-    },
-    get overrun() {
-      return pgid === undefined && pending.length > maxNoiseBytes;
     },
     push(chunk) {
       if (settled) return chunk;

@@ -96,7 +96,6 @@ export class SshPool {
     clearInterval(this.#reaper);
     clearTimeout(this.#retry);
     for (const waiter of this.#waiters.splice(0)) waiter.refuse(failure('SHUTTING_DOWN', {}));
-    await this.#connecting;
     const open = [...this.#connections];
     for (const connection of open) connection.close();
     await Promise.all(open.map(({ closed }) => closed));
@@ -105,7 +104,11 @@ export class SshPool {
   #freest(limit: number): SshConnection | undefined {
     let best: SshConnection | undefined;
     for (const connection of this.#connections) {
-      if (connection.channels < limit && (best === undefined || connection.channels < best.channels))
+      if (
+        connection.open &&
+        connection.channels < limit &&
+        (best === undefined || connection.channels < best.channels)
+      )
         best = connection;
     }
     return best;

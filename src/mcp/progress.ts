@@ -17,6 +17,7 @@ export function createProgress(notify: (elapsedS: number, message: string) => vo
   let timer: NodeJS.Timeout | undefined;
   let sentAt = startedAt;
   let dirty = false;
+  let stopped = false;
 
   const send = () => {
     sentAt = performance.now();
@@ -27,7 +28,7 @@ export function createProgress(notify: (elapsedS: number, message: string) => vo
   };
   const arm = (waitMs: number) => {
     clearTimeout(timer);
-    timer = setTimeout(send, waitMs).unref();
+    if (!stopped) timer = setTimeout(send, waitMs).unref();
   };
   arm(silenceMs);
 
@@ -38,7 +39,10 @@ export function createProgress(notify: (elapsedS: number, message: string) => vo
       dirty = true;
       arm(Math.max(0, sentAt + betweenMs - performance.now()));
     },
-    stop: () => clearTimeout(timer),
+    stop() {
+      stopped = true;
+      clearTimeout(timer);
+    },
   };
 }
 

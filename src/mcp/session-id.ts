@@ -17,7 +17,7 @@ export interface SessionSealer {
 }
 
 /** The id travels in a header of every request. */
-const maxCapabilitiesChars = 2_000;
+const maxCapabilitiesBytes = 2_000;
 const maxNameChars = 100;
 const maxIdChars = 6_000;
 const maxAgeMs = 7 * 24 * 3600 * 1000;
@@ -33,7 +33,7 @@ const Sealed = z.object({
 
 /** `key` must be at least 32 random bytes, kept across restarts. */
 export function createSessionSealer({ key }: { key: Buffer }): SessionSealer {
-  const tagOf = (body: string) => createHmac('sha256', key).update(`session\0${body}`).digest();
+  const tagOf = (body: string) => createHmac('sha256', key).update(`session\0${body}`).digest('base64url');
   return {
     seal(seed) {
       const sealed: z.output<typeof Sealed> = {
@@ -48,12 +48,13 @@ export function createSessionSealer({ key }: { key: Buffer }): SessionSealer {
         },
       };
       const body = Buffer.from(JSON.stringify(sealed)).toString('base64url');
-      return `${body}.${tagOf(body).toString('base64url')}`;
+      return `${body}.${tagOf(body)}`;
     },
     open(id) {
       const [body = '', tag = '', rest] = id.length <= maxIdChars ? id.split('.') : [];
-      const given = Buffer.from(tag, 'base64url');
-      const right = tagOf(body);
+      // SECURITY: compared as text, because several texts decode to one tag and closed ids are kept as text.
+      const given = Buffer.from(tag);
+      const right = Buffer.from(tagOf(body));
       if (rest !== undefined || given.length !== right.length || !timingSafeEqual(given, right))
         return undefined;
       const { p, v, c, i, t } = Sealed.parse(JSON.parse(Buffer.from(body, 'base64url').toString('utf8')));
@@ -65,7 +66,7 @@ export function createSessionSealer({ key }: { key: Buffer }): SessionSealer {
 
 /** Capabilities too long for a header lose their details, not their names. */
 function bounded(capabilities: Record<string, unknown>): Record<string, unknown> {
-  if (JSON.stringify(capabilities).length <= maxCapabilitiesChars) return capabilities;
+  if (Buffer.byteLength(JSON.stringify(capabilities)) <= maxCapabilitiesBytes) return capabilities;
   const known = ['elicitation', 'roots', 'sampling'].filter((name) => name in capabilities);
   return Object.fromEntries(known.map((name) => [name, {}]));
 }

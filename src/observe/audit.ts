@@ -2,7 +2,7 @@
  * The audit log: JSON lines, appended. A call's intent is written before it is carried out, its outcome
  * after; refusals are written too. What cannot be recorded is not carried out.
  */
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { failure } from '../base/errors.ts';
 import { clean, mask, namesSecret } from '../base/text.ts';
@@ -42,22 +42,33 @@ export interface Audit {
   close(): Promise<void>;
 }
 
-/** Fields in which text runs long, and how much of it is kept. */
-const maxArgumentChars = 4_000;
-const maxArguments = 50;
+/** How much of a call's arguments goes into its line. */
+const maxLineChars = 16_000;
+const maxTextChars = 8_000;
+const maxNameChars = 100;
+const maxItems = 50;
+const maxDepth = 4;
+
+/** How often the log's place is looked at. */
+const checkMs = 1_000;
 
 export function createAudit({ file }: { file: string }): Audit {
   let handle: Promise<FileHandle> | undefined;
   let problem: string | undefined;
+  let checkedAt = 0;
+  let torn = false;
   let last: Promise<void> = Promise.resolve();
 
   const append = async (record: object): Promise<void> => {
     const line = `${JSON.stringify({ time: new Date().toISOString(), ...record })}\n`;
     try {
+      await letGoOfMoved();
       handle ??= openLog(file);
-      const { bytesWritten } = await (await handle).write(line);
-      // A full disk can take half a line: the record is then not there.
-      if (bytesWritten !== Buffer.byteLength(line)) throw new Error('short write');
+      const text = torn ? `\n${line}` : line;
+      const { bytesWritten } = await (await handle).write(text);
+      // A full disk can take half a line: the record is then not there, and the next begins a line of its own.
+      torn = bytesWritten !== Buffer.byteLength(text);
+      if (torn) throw new Error('short write');
       problem = undefined;
     } catch (error) {
       problem = error instanceof Error && 'code' in error ? String(error.code) : 'short write';
@@ -66,6 +77,17 @@ export function createAudit({ file }: { file: string }): Audit {
       await broken?.then((opened) => opened.close()).catch(() => {});
       throw failure('AUDIT_UNAVAILABLE', {}, { cause: error });
     }
+  };
+  /** A log that was rotated away would go on taking records where nobody looks for them. */
+  const letGoOfMoved = async (): Promise<void> => {
+    if (handle === undefined || Date.now() - checkedAt < checkMs) return;
+    checkedAt = Date.now();
+    const [opened, there] = await Promise.all([(await handle).stat(), stat(file).catch(() => undefined)]);
+    if (opened.ino === there?.ino && opened.dev === there.dev) return;
+    const moved = await handle;
+    handle = undefined;
+    torn = false;
+    await moved.close();
   };
   /** One line at a time, in the order of the calls. */
   const write = (record: object): Promise<void> => {
@@ -102,20 +124,34 @@ async function openLog(file: string): Promise<FileHandle> {
 }
 
 function presentable(intent: AuditIntent): object {
-  return { ...intent, tool: clean(intent.tool, 128), arguments: masked(intent.arguments) };
+  const left = { chars: maxLineChars };
+  return { ...intent, tool: clean(intent.tool, 128), arguments: masked(intent.arguments, left) };
 }
 
 /** Arguments with secrets hidden and text bounded; what they carry into a command stays recognisable. */
-function masked(value: unknown, depth = 0): unknown {
-  if (typeof value === 'string') return clean(mask(value), maxArgumentChars);
+function masked(value: unknown, left: { chars: number }, depth = 0): unknown {
+  if (left.chars <= 0 || depth > maxDepth) return '…';
+  left.chars -= 8;
+  if (typeof value === 'string') {
+    // Bounded before it is searched: what is masked comes from callers.
+    const text = clean(mask(value.slice(0, maxTextChars)), Math.min(maxTextChars, left.chars));
+    left.chars -= text.length;
+    return text.length < value.length && value.length > maxTextChars ? `${text}…` : text;
+  }
   if (typeof value !== 'object' || value === null) return value;
-  if (depth > 3) return '…';
-  if (Array.isArray(value)) return value.slice(0, maxArguments).map((item) => masked(item, depth + 1));
+  if (Array.isArray(value)) return value.slice(0, maxItems).map((item) => masked(item, left, depth + 1));
+  const entries = Object.entries(value).slice(0, maxItems);
   return Object.fromEntries(
-    Object.entries(value)
-      .slice(0, maxArguments)
-      .map(([name, item]) => [clean(name, 100), hides(name) ? hidden(item) : masked(item, depth + 1)]),
+    entries.map(([name, item]) => [
+      nameOf(name, left),
+      hides(name) ? hidden(item, left) : masked(item, left, depth + 1),
+    ]),
   );
+}
+
+function nameOf(name: string, left: { chars: number }): string {
+  left.chars -= Math.min(name.length, maxNameChars);
+  return clean(name, maxNameChars);
 }
 
 /** Environment values and standard input are where callers put secrets: only their size is recorded. */
@@ -123,12 +159,9 @@ function hides(name: string): boolean {
   return name === 'env' || name === 'stdin' || namesSecret(name);
 }
 
-function hidden(value: unknown): unknown {
+function hidden(value: unknown, left: { chars: number }): unknown {
   if (typeof value === 'string') return `*** (${Buffer.byteLength(value)} bytes)`;
   if (typeof value !== 'object' || value === null) return '***';
-  return Object.fromEntries(
-    Object.keys(value)
-      .slice(0, maxArguments)
-      .map((name) => [clean(name, 100), '***']),
-  );
+  const names = Object.keys(value).slice(0, maxItems);
+  return Object.fromEntries(names.map((name) => [nameOf(name, left), '***']));
 }

@@ -14,7 +14,7 @@ export const lxcAttachDriver: ContainerDriver = {
   name: 'lxc-attach',
   attach: (vmid, argv) => ['lxc-attach', '-n', String(vmid), '--clear-env', '--', ...argv],
   // A running container's monitor listens on this abstract socket: PVE's own way to find it.
-  states: `grep -ao '@/var/lib/lxc/[0-9]*/command' /proc/net/unix`,
+  states: `grep -ao '@/var/lib/lxc/[0-9]*/command' /proc/net/unix || [ $? = 1 ] || exit 9`,
   running(states) {
     const ids = states.matchAll(/@\/var\/lib\/lxc\/(\d+)\/command/g);
     return new Set(Array.from(ids, ([, id]) => Number(id)));
@@ -35,7 +35,7 @@ export const pctDriver: ContainerDriver = {
     '--',
     ...argv,
   ],
-  states: 'pct list',
+  states: 'pct list || exit 9',
   running(states) {
     const rows = states.matchAll(/^(\d+)\s+running\b/gm);
     return new Set(Array.from(rows, ([, id]) => Number(id)));

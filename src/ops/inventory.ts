@@ -8,7 +8,7 @@ import { type Guest, parseSurvey, type Survey, surveyScript } from './survey.ts'
 export interface Inventory {
   /** Containers of the whole cluster, by id. */
   list(signal: AbortSignal): Promise<readonly Guest[]>;
-  /** The guest, from a survey at most 5 s old; undefined where there is none. */
+  /** The guest, from a survey at most 5 s old; undefined where a new one does not show it. */
   find(vmid: number, signal: AbortSignal): Promise<Guest | undefined>;
   /** The container as it is now. Throws CONTAINER_NOT_FOUND, NOT_A_CONTAINER. */
   get(vmid: number, signal: AbortSignal): Promise<Guest>;
@@ -62,11 +62,7 @@ export function createInventory(input: {
     const { running, states } = driver;
     const { exitCode, stdout, stderr } = await sh(surveyScript(states), maxSurveyBytes, signal);
     if (exitCode !== 0)
-      throw failure(
-        'ACTION_FAILED',
-        { action: 'list its guests' },
-        { evidence: { stderr: wholeText(stderr) } },
-      );
+      throw failure('LOOK_FAILED', { what: 'its guests' }, { evidence: { stderr: wholeText(stderr) } });
     const found = parseSurvey(wholeText(stdout), running);
     latest = { survey: found, at: performance.now() };
     return found;
@@ -91,8 +87,8 @@ export function createInventory(input: {
     },
     async find(vmid, signal) {
       const fresh = latest !== undefined && performance.now() - latest.at < freshMs;
-      const { guests } = fresh && latest !== undefined ? latest.survey : await survey(signal);
-      return guests.get(vmid);
+      const known = fresh ? latest?.survey.guests.get(vmid) : undefined;
+      return known ?? (await survey(signal)).guests.get(vmid);
     },
     get: (vmid, signal) => get(vmid, signal, 'anywhere'),
     getLocal: (vmid, signal) => get(vmid, signal, 'here'),
@@ -103,8 +99,8 @@ export function createInventory(input: {
       ]);
       if (exitCode !== 0)
         throw failure(
-          'ACTION_FAILED',
-          { action: `read the configuration of container ${vmid}` },
+          'LOOK_FAILED',
+          { what: `the configuration of container ${vmid}` },
           { evidence: { stderr: wholeText(stderr) } },
         );
       return { vmid, node, ...parseConfig(wholeText(stdout)) };

@@ -44,6 +44,7 @@ export interface Run {
  * to get there is never taken for the command's own exit code. Without --norc bash would read .bashrc
  * whenever its input is a socket, as sshd's is. setpriv is preferred to su, whose `-c`
  * starts a new session, out of reach of the process group by which a command is stopped.
+ * SECURITY: the caller's variables go to env alone; as shell variables here they could replace the command.
  */
 const entry = `
 mark=$1 user=$2 dir=$3 command=$4; shift 4
@@ -56,16 +57,19 @@ done </etc/passwd
 [ -n "$uid" ] || fail user
 export HOME="\${home:-/}" USER="$user" LOGNAME="$user"
 if [ -n "$dir" ]; then cd -- "$dir" 2>/dev/null || fail cwd; else cd -- "$HOME" 2>/dev/null || cd /; fi
-while [ $# -gt 1 ]; do export "$1=$2"; shift 2; done
-if shell=$(command -v bash); then set -- "$shell" --norc -c "$command"
-else shell=/bin/sh; set -- "$shell" -c "$command"; fi
+unset OLDPWD
+[ $# -eq 0 ] || set -- env "$@"
+if shell=$(command -v bash); then set -- "$@" "$shell" --norc -c "$command"
+else shell=/bin/sh; set -- "$@" "$shell" -c "$command"; fi
 if [ "$uid" = 0 ]; then printf '%s\\n' "$mark"; exec "$@"; fi
 if setpriv --reuid "$uid" --regid "$gid" --init-groups true 2>/dev/null; then
   printf '%s\\n' "$mark"; exec setpriv --reuid "$uid" --regid "$gid" --init-groups -- "$@"
 fi
+quoted=
+for word do quoted="$quoted '$(printf %s "$word" | sed "s/'/'\\\\\\\\''/g")'"; done
 printf '%s\\n' "$mark"
-if su --help 2>&1 | grep -q session-command; then exec su -s "$shell" --session-command "$command" "$user"; fi
-exec su -s "$shell" -c "$command" "$user"
+if su --help 2>&1 | grep -q session-command; then exec su -s "$shell" --session-command "exec $quoted" "$user"; fi
+exec su -s "$shell" -c "exec $quoted" "$user"
 `.trim();
 
 export function createRun({ executor, inventory }: { executor: Executor; inventory: Inventory }): Run {
@@ -87,7 +91,7 @@ export function createRun({ executor, inventory }: { executor: Executor; invento
       const { vmid, env = {} } = request;
       const driver = await inventory.driver(options.signal);
       const mark = randomBytes(12).toString('hex');
-      const variables = Object.entries(env).flat();
+      const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
       const script = ['/bin/sh', '-c', entry, 'sh', mark, request.user ?? 'root', request.cwd ?? ''];
       const argv = driver.attach(vmid, [...script, request.command, ...variables]);
       const result = await carryOut(executor, { ...limitsOf(request), argv, announces: mark }, options);

@@ -33,7 +33,7 @@ function sentence(container: z.output<typeof Container>): string {
     template && 'template',
     lock !== undefined && `locked: ${lock}`,
     tags !== undefined && `tags: ${tags.join(', ')}`,
-  ].filter((mark) => mark !== false);
+  ].filter((mark) => typeof mark === 'string');
   return `${vmid} ${name || '(no name)'}: ${status} on ${node}${marks.length > 0 ? ` (${marks.join('; ')})` : ''}`;
 }
 

@@ -41,10 +41,17 @@ export const Directory = argumentText(maxPathBytes)
   .refine((path) => path.startsWith('/'), 'must be an absolute path')
   .meta({ description: 'Directory to run in, absolute' });
 
-export const Variables = z
+const VariableRecord = z
   .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/), argumentText(maxValueBytes))
   .refine((env) => Object.keys(env).length <= maxVariables, `must be at most ${maxVariables} variables`)
   .meta({ description: 'Environment variables for the command' });
+
+/** A record leaves this one name out without a word. */
+export const Variables = z.preprocess((value, context) => {
+  if (typeof value === 'object' && value !== null && Object.hasOwn(value, '__proto__'))
+    context.addIssue('must not hold __proto__');
+  return value;
+}, VariableRecord);
 
 export const UserName = z
   .string()
@@ -53,6 +60,7 @@ export const UserName = z
 
 export const Stdin = z
   .string()
+  .refine((text) => text.isWellFormed(), 'is not valid Unicode')
   .refine((text) => Buffer.byteLength(text) <= maxStdinBytes, `must be at most ${maxStdinBytes} bytes`)
   .meta({ description: 'Text for the standard input of the command' });
 

@@ -14,9 +14,13 @@ import {
 } from './params.ts';
 import { bytesFor, CommandOutput, commandOutput, json, showCommand } from './render.ts';
 
-const detached = /(^|[^&>|])&\s*($|[;\n)]|exit\b|echo\b)|\b(nohup|setsid|disown|daemonize)\b/;
+const detached = /(^|[^&>|])&\s{0,8}($|[;\n)]|exit\b|echo\b)|\b(nohup|setsid|disown|daemonize)\b/;
 const untracked =
   'processes left in the background are not tracked: they go on until they end or the container stops';
+
+function noteOn(command: string, background: boolean): string | undefined {
+  return background || detached.test(command) ? untracked : undefined;
+}
 
 export const runTools = [
   defineTool({
@@ -49,8 +53,7 @@ export const runTools = [
         },
         { signal, ...(onOutput && { onOutput }) },
       );
-      const leftRunning = result.background || detached.test(request.command);
-      return commandOutput(result, limits.maxChars, leftRunning ? untracked : undefined);
+      return commandOutput(result, limits.maxChars, noteOn(request.command, result.background));
     },
     show: (output, { response_format }) => (response_format === 'json' ? json(output) : showCommand(output)),
     exitCode: (output) => output.exit_code,
@@ -80,7 +83,7 @@ export const runTools = [
         },
         { signal, ...(onOutput && { onOutput }) },
       );
-      return commandOutput(result, limits.maxChars, undefined);
+      return commandOutput(result, limits.maxChars, noteOn(command, result.background));
     },
     show: (output, { response_format }) => (response_format === 'json' ? json(output) : showCommand(output)),
     exitCode: (output) => output.exit_code,
