@@ -1,0 +1,190 @@
+/** What clients see of the tools: rules for all of them, and one snapshot of each. */
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Client, InMemoryTransport as ClientTransport } from '@modelcontextprotocol/client';
+import type { Tool as WireTool } from '@modelcontextprotocol/server';
+import { failure } from '../src/base/errors.ts';
+import { toolsets } from '../src/base/toolsets.ts';
+import type { Executor } from '../src/exec/executor.ts';
+import { createGate } from '../src/mcp/gate.ts';
+import { createServerBuilder } from '../src/mcp/server.ts';
+import { createAudit } from '../src/observe/audit.ts';
+import { createLog } from '../src/observe/log.ts';
+import { createMetrics } from '../src/observe/metrics.ts';
+import { createOps } from '../src/ops/ops.ts';
+import { effects } from '../src/policy/rules.ts';
+import { catalog } from '../src/tools/catalog.ts';
+
+/** A host that nobody reaches: what tools look like must not need one. */
+const nowhere: Executor = {
+  run: () => Promise.reject(failure('HOST_UNREACHABLE', { host: 'nowhere', problem: 'there is none' })),
+  status: () => ({ connected: false, connections: 0, channels: 0, queued: 0 }),
+  close: async () => {},
+};
+
+const metrics = createMetrics({
+  version: '0.0.0',
+  gauges: { ssh: () => nowhere.status(), sessions: () => 0 },
+});
+
+function buildServer() {
+  const gate = createGate({
+    tools: catalog,
+    rules: {
+      toolsets: [],
+      readOnly: false,
+      hostExec: true,
+      allowedVmids: [],
+      deniedVmids: [],
+      dangerousCommands: false,
+    },
+    limits: { maxChars: 25_000, maxTimeoutS: 300 },
+    ops: createOps({ executor: nowhere, driverName: 'pct' }),
+    audit: createAudit({ file: '/nowhere/audit.jsonl' }),
+    metrics,
+    log: createLog({ level: 'error', write: () => {} }),
+  });
+  return createServerBuilder({ gate, version: '0.0.0', maxChars: 25_000 })({ principal: { name: 'alice' } });
+}
+
+async function listTools(): Promise<readonly WireTool[]> {
+  const [clientSide, serverSide] = ClientTransport.createLinkedPair();
+  const server = buildServer();
+  await server.connect(serverSide);
+  const client = new Client({ name: 'test', version: '0.0.0' });
+  await client.connect(clientSide);
+  const { tools } = await client.listTools();
+  await client.close();
+  return tools;
+}
+
+let listed: readonly WireTool[] = [];
+before(async () => {
+  listed = await listTools();
+});
+after(() => metrics.close());
+
+function wireOf(name: string): WireTool {
+  return listed.find((tool) => tool.name === name) ?? assert.fail(`${name} is not listed`);
+}
+
+interface PropertySchema {
+  readonly default?: unknown;
+  readonly type?: string;
+  readonly description?: string;
+}
+
+function propertiesOf(name: string): Record<string, PropertySchema> {
+  return (wireOf(name).inputSchema.properties ?? {}) as Record<string, PropertySchema>;
+}
+
+test('tools are listed in the order of the catalogue, every time', async () => {
+  const names = catalog.map(({ name }) => name);
+  assert.deepEqual(
+    listed.map(({ name }) => name),
+    names,
+  );
+  assert.deepEqual(await listTools(), listed);
+});
+
+test('names are unique, short and plain', () => {
+  const names = catalog.map(({ name }) => name);
+  assert.equal(new Set(names).size, names.length);
+  // Some clients put their own prefix in front and take 64 characters in all.
+  for (const name of names) assert.match(name, /^proxmox_[a-z][a-z0-9]*(_[a-z0-9]+)*$/);
+  for (const name of names) assert.ok(name.length <= 48, name);
+});
+
+for (const tool of catalog) {
+  const { name } = tool;
+
+  test(`${name} has one effect, one toolset, and words of bounded length`, () => {
+    assert.ok(effects.includes(tool.effect));
+    assert.ok(toolsets.includes(tool.toolset));
+    assert.ok(tool.title.length >= 4 && tool.title.length <= 60);
+    assert.ok(tool.about.length >= 20 && tool.about.length <= 300, `${tool.about.length} characters`);
+    assert.match(tool.about, /^[A-Z].*\.$/);
+    assert.notEqual(tool.about, tool.title);
+  });
+
+  test(`${name} annotates exactly its effect`, () => {
+    assert.deepEqual(wireOf(name).annotations, {
+      title: tool.title,
+      readOnlyHint: tool.effect === 'read',
+      destructiveHint: ['disrupt', 'destroy'].includes(tool.effect),
+      idempotentHint: tool.effect === 'read' || tool.idempotent === true,
+      openWorldHint: tool.openWorld === true,
+    });
+  });
+
+  test(`${name} runs shell text only where it is said to reach far`, () => {
+    if (tool.runs === undefined) return assert.equal(tool.openWorld ?? false, false);
+    assert.ok(['disrupt', 'destroy'].includes(tool.effect));
+    assert.equal(tool.openWorld, true);
+    assert.equal(tool.idempotent ?? false, false);
+    assert.ok(tool.exitCode, 'the audit log wants the exit code');
+  });
+
+  test(`${name} refuses arguments that it does not know`, () => {
+    assert.equal(wireOf(name).inputSchema.additionalProperties, false);
+    const parsed = tool.input.safeParse({ vmid: 100, command: 'id', no_such_argument: 1 });
+    assert.ok(parsed.error?.issues.some(({ code }) => code === 'unrecognized_keys'));
+  });
+
+  test(`${name} locates the guest that it names`, () => {
+    const takesVmid = 'vmid' in tool.input.shape;
+    assert.equal(tool.target === 'container', takesVmid);
+    assert.equal((wireOf(name).inputSchema.required ?? []).includes('vmid'), takesVmid);
+  });
+
+  test(`${name} has schemas that every client can read`, () => {
+    const { inputSchema, outputSchema } = wireOf(name);
+    for (const schema of [inputSchema, outputSchema]) {
+      assert.equal(schema?.type, 'object');
+      assert.doesNotMatch(JSON.stringify(schema), /"\$(ref|defs|schema|dynamicRef)"/);
+      assert.doesNotMatch(JSON.stringify(schema), /"(oneOf|allOf|not)":/);
+    }
+    for (const [argument, schema] of Object.entries(propertiesOf(name))) {
+      assert.match(argument, /^[a-z][a-z0-9_]*$/);
+      assert.equal(typeof schema.type, 'string', `${argument} has no type`);
+    }
+  });
+
+  test(`the surface of ${name}`, (t) => {
+    t.assert.snapshot(wireOf(name));
+  });
+}
+
+test('a tool that only reads is never said to change anything, and the other way round', () => {
+  const reading = /^proxmox_(list|.*_(list|status|config|log))(_|$)/;
+  for (const { name, effect } of catalog) assert.equal(effect === 'read', reading.test(name), name);
+});
+
+test('all schemas together stay within what a model can be asked to read', () => {
+  assert.ok(JSON.stringify(listed).length < 60_000);
+  assert.ok(listed.length <= 40);
+});
+
+/** What callers of the earlier server send; its transfer tools join when the gateway has them. */
+const kept: Readonly<
+  Record<string, { required: readonly string[]; defaults: Readonly<Record<string, unknown>> }>
+> = {
+  proxmox_container_exec_command: {
+    required: ['vmid', 'command'],
+    defaults: { timeout: 30, response_format: 'text' },
+  },
+  proxmox_list_containers: { required: [], defaults: { response_format: 'json' } },
+  proxmox_container_status: { required: ['vmid'], defaults: { response_format: 'json' } },
+  proxmox_start_container: { required: ['vmid'], defaults: {} },
+  proxmox_stop_container: { required: ['vmid'], defaults: {} },
+  proxmox_host_exec_command: { required: ['command'], defaults: { timeout: 30, response_format: 'text' } },
+};
+for (const [name, { required, defaults }] of Object.entries(kept)) {
+  test(`${name} still takes what it always took, and asks for nothing more`, () => {
+    const { inputSchema } = wireOf(name);
+    assert.deepEqual([...(inputSchema.required ?? [])].sort(), [...required].sort());
+    for (const argument of required) assert.ok(argument in propertiesOf(name));
+    for (const [argument, value] of Object.entries(defaults))
+      assert.equal(propertiesOf(name)[argument]?.default, value, argument);
+  });
+}

@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type ErrorCode, effectOf, failure, GatewayError } from '../../../src/base/errors.ts';
+
+type FactsOf<C extends ErrorCode> = Parameters<typeof failure<C>>[1];
+
+/** Written out, so that a new code or a new fact fails to compile until it is thought of here. */
+const facts: { readonly [C in ErrorCode]: FactsOf<C> } = {
+  INVALID_ARGUMENT: { problem: 'vmid: must be a number' },
+  PERMISSION_DENIED: { reason: 'the gateway is read-only (READ_ONLY)' },
+  CONTAINER_NOT_FOUND: { vmid: 100 },
+  NOT_A_CONTAINER: { vmid: 100 },
+  CONTAINER_ELSEWHERE: { vmid: 100, node: 'pve2', here: 'pve1' },
+  CONTAINER_NOT_RUNNING: { vmid: 100 },
+  CONTAINER_LOCKED: { vmid: 100, lock: 'backup' },
+  CONTAINER_IS_TEMPLATE: { vmid: 100 },
+  COMMAND_NOT_STARTED: { where: 'in container 100' },
+  COMMAND_TIMEOUT: { timeoutS: 30, stopped: true },
+  CANCELLED: {},
+  LOOK_FAILED: { what: 'its guests' },
+  ACTION_FAILED: { action: 'start container 100' },
+  ACTION_INCOMPLETE: { action: 'stop container 100', state: 'running' },
+  UNEXPECTED_ANSWER: { from: '/etc/pve/.vmlist' },
+  HOST_UNREACHABLE: { host: 'pve.lan', problem: 'the connection was refused', retryInS: 3 },
+  HOST_KEY_REFUSED: { host: 'pve.lan', seen: 'SHA256:abc' },
+  SSH_AUTH_FAILED: { host: 'pve.lan', username: 'root', retryInS: 60 },
+  SHELL_UNSUPPORTED: { host: 'pve.lan' },
+  CONNECTION_LOST: { host: 'pve.lan' },
+  BUSY: { what: 'commands waiting for the host', retryInS: 5 },
+  AUDIT_UNAVAILABLE: {},
+  SHUTTING_DOWN: {},
+  INTERNAL: { requestId: 'f00d' },
+};
+
+function failureOf(code: ErrorCode): GatewayError {
+  return failure(code, facts[code] as never);
+}
+
+for (const code of Object.keys(facts) as ErrorCode[]) {
+  test(`${code} tells its facts in whole sentences and gives advice`, () => {
+    const error = failureOf(code);
+    assert.equal(error.code, code);
+    assert.match(error.message, /^\S.*\.$/);
+    assert.match(error.advice, /\.$/);
+    assert.doesNotMatch(`${error.message} ${error.advice}`, /undefined|null|NaN|\[object/);
+    const told = Object.values(facts[code]).filter((fact) => typeof fact !== 'boolean');
+    for (const fact of told) assert.ok(error.message.includes(String(fact)), `«${fact}» is not told`);
+  });
+}
+
+test('what never began may promise that nothing was changed, and nothing else may', () => {
+  for (const code of Object.keys(facts) as ErrorCode[]) {
+    const { outcome } = failureOf(code);
+    assert.equal(effectOf(outcome) === 'Nothing was changed.', outcome === 'not_started', code);
+  }
+});
+
+test('an outcome that nobody knows is never said to be safe to repeat', () => {
+  for (const code of Object.keys(facts) as ErrorCode[]) {
+    const { outcome, retryable } = failureOf(code);
+    if (outcome === 'unknown') assert.equal(retryable, false, code);
+  }
+});
+
+test('a timeout says whether the command was stopped', () => {
+  const stopped = failure('COMMAND_TIMEOUT', { timeoutS: 3, stopped: true });
+  const lost = failure('COMMAND_TIMEOUT', { timeoutS: 3, stopped: false });
+  assert.match(stopped.message, /It was stopped/);
+  assert.match(lost.message, /is not known/);
+});
+
+test('a wait that is not known is not mentioned', () => {
+  const error = failure('HOST_UNREACHABLE', { host: 'pve.lan', problem: 'its name cannot be resolved' });
+  assert.doesNotMatch(error.message, /next attempt/);
+});
+
+test('cause and evidence stay out of the message', () => {
+  const cause = new Error('secret detail');
+  const error = failure('CANCELLED', {}, { cause, evidence: { stderr: 'canary' } });
+  assert.equal(error.cause, cause);
+  assert.deepEqual(error.evidence, { stderr: 'canary' });
+  assert.doesNotMatch(error.message + error.advice, /secret detail|canary/);
+});
+
+test('a failure without a cause has none, and without evidence has an empty one', () => {
+  const error = failure('CANCELLED', {});
+  assert.equal('cause' in error, false);
+  assert.deepEqual(error.evidence, {});
+  assert.ok(error instanceof GatewayError && error instanceof Error);
+  assert.equal(error.name, 'GatewayError');
+});

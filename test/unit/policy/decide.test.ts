@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { decide, isOffered, isReachable } from '../../../src/policy/decide.ts';
+import type { Intent, LocatedGuest, Rules } from '../../../src/policy/rules.ts';
+import { catalog } from '../../../src/tools/catalog.ts';
+import type { Tool } from '../../../src/tools/define.ts';
+
+const principal = { name: 'alice' };
+
+/** As a gateway has them whose operator set nothing. */
+const defaults: Rules = {
+  toolsets: [],
+  readOnly: false,
+  hostExec: false,
+  allowedVmids: [],
+  deniedVmids: [],
+  dangerousCommands: false,
+};
+
+const guest: LocatedGuest = { vmid: 100, node: 'pve1', kind: 'container', name: 'web', tags: [] };
+
+function intentOf(tool: Tool, more: Partial<Intent> = {}): Intent {
+  const { name, toolset, effect, target } = tool;
+  return { tool: name, toolset, effect, ...(target === 'container' ? { vmid: 100 } : {}), ...more };
+}
+
+function reasonAgainst(intent: Intent, rules: Partial<Rules> = {}): string | undefined {
+  const decision = decide(principal, intent, { ...defaults, ...rules });
+  return decision.kind === 'deny' ? decision.reason : undefined;
+}
+
+const only = (first: number, last = first) => [{ first, last }];
+
+const ruleSets: readonly {
+  name: string;
+  rules: Partial<Rules>;
+  allows: (tool: Tool) => boolean;
+  setting: RegExp;
+}[] = [
+  {
+    name: 'nothing set',
+    rules: {},
+    allows: ({ toolset }) => toolset !== 'host',
+    setting: /ENABLE_HOST_EXEC=true/,
+  },
+  { name: 'ENABLE_HOST_EXEC', rules: { hostExec: true }, allows: () => true, setting: /./ },
+  {
+    name: 'READ_ONLY',
+    rules: { readOnly: true },
+    allows: ({ toolset, effect }) => toolset !== 'host' && effect === 'read',
+    setting: /READ_ONLY|ENABLE_HOST_EXEC/,
+  },
+  {
+    name: 'READ_ONLY with ENABLE_HOST_EXEC',
+    rules: { readOnly: true, hostExec: true },
+    allows: ({ effect }) => effect === 'read',
+    setting: /READ_ONLY/,
+  },
+  {
+    name: 'TOOLSETS=containers with ENABLE_HOST_EXEC',
+    rules: { toolsets: ['containers'], hostExec: true },
+    allows: ({ toolset }) => toolset === 'containers',
+    setting: /host is switched off \(TOOLSETS\)/,
+  },
+  {
+    name: 'TOOLSETS=host without ENABLE_HOST_EXEC',
+    rules: { toolsets: ['host'] },
+    allows: () => false,
+    setting: /TOOLSETS|ENABLE_HOST_EXEC/,
+  },
+  {
+    name: 'ALLOWED_VMIDS=200-299 with ENABLE_HOST_EXEC',
+    rules: { allowedVmids: only(200, 299), hostExec: true },
+    allows: ({ target }) => target === 'host',
+    setting: /ALLOWED_VMIDS, DENIED_VMIDS/,
+  },
+  {
+    name: 'DENIED_VMIDS=100 with ENABLE_HOST_EXEC',
+    rules: { deniedVmids: only(100), hostExec: true },
+    allows: ({ target }) => target === 'host',
+    setting: /ALLOWED_VMIDS, DENIED_VMIDS/,
+  },
+  {
+    name: 'DENIED_VMIDS over ALLOWED_VMIDS with ENABLE_HOST_EXEC',
+    rules: { allowedVmids: only(100, 199), deniedVmids: only(90, 100), hostExec: true },
+    allows: ({ target }) => target === 'host',
+    setting: /ALLOWED_VMIDS, DENIED_VMIDS/,
+  },
+];
+
+for (const tool of catalog) {
+  for (const { name, rules, allows, setting } of ruleSets) {
+    const allowed = allows(tool);
+    test(`${tool.name} is ${allowed ? 'allowed' : 'refused'} with ${name}`, () => {
+      const reason = reasonAgainst(intentOf(tool), rules);
+      assert.equal(reason === undefined, allowed, reason ?? 'it was allowed');
+      if (reason !== undefined) assert.match(reason, setting);
+    });
+  }
+
+  test(`${tool.name} is shown exactly where some argument could make it allowed`, () => {
+    for (const { rules, allows } of ruleSets) {
+      const vmidsMatter = (rules.allowedVmids ?? rules.deniedVmids) !== undefined;
+      const shown = isOffered(tool, { ...defaults, ...rules });
+      assert.equal(shown, vmidsMatter || allows(tool));
+    }
+  });
+}
+
+test('the words of a refusal do not depend on whether the guest exists', () => {
+  for (const tool of catalog.filter(({ target }) => target === 'container')) {
+    const rules = { deniedVmids: only(100) };
+    const before = reasonAgainst(intentOf(tool), rules);
+    assert.equal(reasonAgainst(intentOf(tool, { guest }), rules), before);
+    assert.equal(reasonAgainst(intentOf(tool, { guest: { ...guest, kind: 'vm' } }), rules), before);
+    assert.ok(before);
+  }
+});
+
+test('a range holds both its ends and nothing beside them', () => {
+  const rules = { ...defaults, allowedVmids: [...only(200, 299), ...only(400)] };
+  const reachable = [199, 200, 250, 299, 300, 399, 400, 401].filter((vmid) => isReachable(vmid, rules));
+  assert.deepEqual(reachable, [200, 250, 299, 400]);
+});
+
+test('without lists every guest is in reach', () => {
+  assert.equal(isReachable(100, defaults), true);
+  assert.equal(isReachable(999_999_999, defaults), true);
+});
+
+const exec = catalog.find(({ name }) => name === 'proxmox_container_exec_command');
+assert.ok(exec);
+
+const hijacking = [
+  'LD_PRELOAD',
+  'LD_LIBRARY_PATH',
+  'LD_AUDIT',
+  'BASH_ENV',
+  'ENV',
+  'IFS',
+  'SHELLOPTS',
+  'BASHOPTS',
+  'PS4',
+  'PROMPT_COMMAND',
+  'GCONV_PATH',
+  'BASH_FUNC_ls',
+];
+for (const name of hijacking) {
+  test(`the variable ${name} is refused by name`, () => {
+    const intent = intentOf(exec, { command: 'id', variables: ['LANG', name] });
+    assert.match(reasonAgainst(intent) ?? '', new RegExp(`environment variable ${name} `));
+    const daring = reasonAgainst(intent, { dangerousCommands: true });
+    assert.match(daring ?? '', new RegExp(name), 'ENABLE_DANGEROUS_COMMANDS does not switch this off');
+  });
+}
+
+test('variables that only sound alike pass', () => {
+  const variables = ['LANG', 'OLD_PATH', 'ENVIRONMENT', 'MY_IFS', 'PS1', 'BUILD_ENV', 'TOOLD_X'];
+  assert.equal(reasonAgainst(intentOf(exec, { command: 'id', variables })), undefined);
+});
+
+test('a command that looks like an accident is refused, with the setting that allows it', () => {
+  const intent = intentOf(exec, { command: 'rm -rf /' });
+  assert.match(reasonAgainst(intent) ?? '', /only prevents accidents.*ENABLE_DANGEROUS_COMMANDS=true/);
+  assert.equal(reasonAgainst(intent, { dangerousCommands: true }), undefined);
+  assert.equal(reasonAgainst(intentOf(exec, { command: 'ls /' })), undefined);
+});
+
+test('who may not reach the guest does not hear about the command', () => {
+  const intent = intentOf(exec, { command: 'rm -rf /', variables: ['LD_PRELOAD'] });
+  assert.match(reasonAgainst(intent, { deniedVmids: only(100) }) ?? '', /^guest 100 /);
+  assert.match(reasonAgainst(intent, { readOnly: true }) ?? '', /READ_ONLY/);
+});
