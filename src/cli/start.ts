@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Config } from '../config/load.ts';
 import { ConfigError } from '../config/load.ts';
-import { type Credential, keyProblem, type SshTarget, scanHostKeys } from '../exec/connection.ts';
+import { type Credential, keyProblem, type SshTarget, scanHostKeys } from '../exec/connect.ts';
 import type { Executor, ExecutorEvents } from '../exec/executor.ts';
 import { firstUse, type HostKeyPolicy, knownHosts, pinnedKeys } from '../exec/host-keys.ts';
 import { createLocalExecutor } from '../exec/local.ts';

@@ -1,6 +1,7 @@
 /** The connections to one host: opened when needed, one at a time, with a bounded queue in front. */
 import { failure, GatewayError } from '../base/errors.ts';
-import { connect, type SshConnection, type SshTarget } from './connection.ts';
+import { connect, type SshTarget } from './connect.ts';
+import type { SshConnection } from './connection.ts';
 import type { ExecutorEvents, ExecutorStatus } from './executor.ts';
 
 /** sshd allows 10 sessions a connection, closed ones linger a moment, and one must stay free to stop a command. */
@@ -10,6 +11,8 @@ const maxConnections = 8;
 const maxQueued = 256;
 const queueWaitMs = 30_000;
 const idleMs = 60_000;
+/** How long a refusal counts: it may have been a session that lingered. */
+const ceilingMs = 5_000;
 
 /** First wait after a failed connect, doubled each time up to the most. */
 const backoffMs = 500;
@@ -22,6 +25,8 @@ const refusedHoldMs = 60_000;
 export interface Lease {
   readonly connection: SshConnection;
   release(): void;
+  /** Gives the place back and remembers that the server took no more channels on this connection. */
+  refused(): void;
 }
 
 interface Waiter {
@@ -102,14 +107,12 @@ export class SshPool {
   }
 
   #freest(limit: number): SshConnection | undefined {
+    const now = performance.now();
     let best: SshConnection | undefined;
     for (const connection of this.#connections) {
-      if (
-        connection.open &&
-        connection.channels < limit &&
-        (best === undefined || connection.channels < best.channels)
-      )
-        best = connection;
+      const { ceiling, channels, open } = connection;
+      const most = now < ceiling.until ? Math.min(limit, ceiling.channels) : limit;
+      if (open && channels < most && (best === undefined || channels < best.channels)) best = connection;
     }
     return best;
   }
@@ -117,14 +120,20 @@ export class SshPool {
   #lease(connection: SshConnection): Lease {
     connection.channels++;
     let released = false;
+    const release = () => {
+      if (released) return;
+      released = true;
+      connection.channels--;
+      connection.idleSince = performance.now();
+      this.#serveWaiters();
+    };
     return {
       connection,
-      release: () => {
-        if (released) return;
-        released = true;
-        connection.channels--;
-        connection.idleSince = performance.now();
-        this.#serveWaiters();
+      release,
+      refused() {
+        const channels = Math.max(1, connection.channels - 1);
+        connection.ceiling = { channels, until: performance.now() + ceilingMs };
+        release();
       },
     };
   }

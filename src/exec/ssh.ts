@@ -1,14 +1,17 @@
 /** Runs commands over SSH. */
-import type { ClientChannel } from 'ssh2';
 import { failure } from '../base/errors.ts';
-import { ChannelRefused, type SshTarget } from './connection.ts';
+import type { SshTarget } from './connect.ts';
+import { ChannelRefused, type SshChannel } from './connection.ts';
 import type { Command, ExecResult, Executor, ExecutorEvents, RunOptions } from './executor.ts';
 import { launch, stopLine } from './launch.ts';
 import { type Lease, SshPool } from './pool.ts';
-import { type Exit, type Started, supervise } from './supervise.ts';
+import { type Started, supervise } from './supervise.ts';
 
-/** A refused channel means that a closed session lingers on the host: wait a little, then longer. */
-const refusalWaitsMs = [20, 50, 100, 200, 400, 800, 1600];
+/** A refused channel was not started: it is tried again, elsewhere or when a place is free. */
+const refusalWaitMs = 20;
+const refusedForMs = 30_000;
+/** How long a session that the server does not let go of keeps its place. */
+const lingerMs = 5_000;
 
 export interface SshExecutor extends Executor {
   /** Opens the first connection in the background. */
@@ -26,18 +29,22 @@ export function createSshExecutor(input: {
 
   /** A channel that runs the line, on a place of its own. Tries again while the host refuses it unstarted. */
   const open = async (line: string, options: { signal: AbortSignal; urgent?: boolean }): Promise<Opened> => {
-    for (const waitMs of [...refusalWaitsMs, undefined]) {
+    const until = performance.now() + refusedForMs;
+    for (;;) {
       const lease = await pool.acquire(options);
       try {
         return { lease, channel: await lease.connection.exec(line, host) };
       } catch (error) {
-        lease.release();
-        if (!(error instanceof ChannelRefused)) throw error;
-        if (waitMs === undefined) break;
-        await pause(waitMs);
+        if (!(error instanceof ChannelRefused)) {
+          lease.release();
+          throw error;
+        }
+        lease.refused();
       }
+      if (performance.now() > until)
+        throw failure('BUSY', { what: `${host} opens no more SSH sessions`, retryInS: 5 });
+      await pause(refusalWaitMs);
     }
-    throw failure('BUSY', { what: `${host} opens no more SSH sessions`, retryInS: 5 });
   };
 
   const stop = async (pgid: number): Promise<boolean> => {
@@ -70,46 +77,28 @@ export function createSshExecutor(input: {
 
 interface Opened {
   readonly lease: Lease;
-  readonly channel: ClientChannel;
+  readonly channel: SshChannel;
 }
 
-function adapt(channel: ClientChannel, lease: Lease): Started {
-  const gone = new Promise<void>((resolve) => {
-    channel.once('close', resolve);
-    void lease.connection.closed.then(resolve);
-  });
-  channel.on('error', () => {});
-  channel.stderr.on('error', () => {});
-  const exit = new Promise<Exit | undefined>((resolve) => {
-    channel.once('exit', (code: number | null, signal?: string) => resolve({ code, signal: signal ?? null }));
-    void gone.then(() => resolve(undefined));
-  });
-  const outputEnded = Promise.all([ended(channel), ended(channel.stderr)]);
-  const closed = Promise.race([outputEnded.then(() => undefined), lease.connection.closed]);
+function adapt({ stream, exit, gone, outputEnded }: SshChannel, lease: Lease): Started {
   let released = false;
   return {
-    stdout: channel,
-    stderr: channel.stderr,
-    stdin: channel,
+    stdout: stream,
+    stderr: stream.stderr,
+    stdin: stream,
     exit,
-    closed,
+    closed: outputEnded,
     release() {
       if (released) return;
       released = true;
       // Output still buffered would keep the channel from closing.
-      channel.resume();
-      channel.stderr.resume();
-      channel.close();
+      stream.resume();
+      stream.stderr.resume();
+      stream.close();
       // The place is free when the server has let go of its session, not before.
-      void Promise.race([gone, pause(5_000)]).then(() => lease.release());
+      void Promise.race([gone, pause(lingerMs)]).then(() => lease.release());
     },
   };
-}
-
-function ended(stream: NodeJS.ReadableStream): Promise<void> {
-  return new Promise((resolve) => {
-    stream.once('end', resolve);
-  });
 }
 
 function pause(ms: number): Promise<void> {

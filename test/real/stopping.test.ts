@@ -1,0 +1,104 @@
+/** What stops a command, proven by looking for its processes on the machine. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { eventually, failureOf } from '../gateway/harness.ts';
+import { findProcesses, waitUntilGone } from './bench/processes.ts';
+import { newMarker, onBench, type RealGateway, startRealGateway } from './harness.ts';
+
+/** The marker is in the name of every process that the command leaves to itself. */
+const payloads: readonly (readonly [what: string, script: (marker: string) => string])[] = [
+  ['plain', (marker) => `exec -a ${marker} sleep 300`],
+  ['deaf to TERM', (marker) => `trap '' TERM; (exec -a ${marker} sleep 300); exec -a ${marker} sleep 300`],
+  [
+    'with children',
+    (marker) => `(exec -a ${marker} sleep 300) & (trap '' TERM; exec -a ${marker} sleep 300) & wait`,
+  ],
+  ['with nohup', (marker) => `nohup bash -c 'exec -a ${marker} sleep 300' >/dev/null 2>&1 & wait`],
+  ['with a flood of output', (marker) => `exec -a ${marker} yes`],
+];
+
+const goneWithinMs = 2_000;
+
+for (const driver of ['lxc-attach', 'pct'] as const) {
+  describe(`a command in a container, through ${driver}`, onBench, () => {
+    stops('proxmox_container_exec_command', { vmid: 100 }, { CONTAINER_DRIVER: driver });
+  });
+}
+
+describe('a command on the host', onBench, () => {
+  stops('proxmox_host_exec_command', {}, {});
+});
+
+function stops(tool: string, target: Record<string, unknown>, env: Record<string, string>): void {
+  let gateway: RealGateway;
+  before(async () => {
+    gateway = await startRealGateway({ env });
+  });
+  after(() => gateway.close());
+  const runs = (marker: string) =>
+    eventually(async () => {
+      const found = await findProcesses(marker);
+      return found.some(({ cmdline }) => cmdline.startsWith(marker)) ? true : undefined;
+    });
+
+  for (const [what, script] of payloads) {
+    test(`${what}: nothing is left 2 s after its timeout`, async () => {
+      const marker = newMarker();
+      const failure = failureOf(await gateway.call(tool, { ...target, command: script(marker), timeout: 1 }));
+      assert.equal(failure.code, 'COMMAND_TIMEOUT');
+      assert.match(failure.error, /was stopped/);
+      await waitUntilGone(marker, goneWithinMs);
+    });
+
+    test(`${what}: nothing is left 2 s after the client cancelled`, async () => {
+      const marker = newMarker();
+      const stop = new AbortController();
+      const call = gateway.call(tool, { ...target, command: script(marker), timeout: 60 }, stop.signal);
+      await runs(marker);
+      stop.abort();
+      await assert.rejects(call);
+      await waitUntilGone(marker, goneWithinMs);
+    });
+  }
+
+  test('nothing is left 2 s after a client of 2025 cancelled or went away', async () => {
+    const [, script] = payloads[2] ?? payloads[0] ?? assert.fail();
+    for (const leave of ['cancel', 'disconnect'] as const) {
+      const marker = newMarker();
+      const client = await gateway.legacy();
+      const stop = new AbortController();
+      const call = client
+        .callTool({ name: tool, arguments: { ...target, command: script(marker), timeout: 60 } }, undefined, {
+          signal: stop.signal,
+        })
+        .catch(() => 'ended');
+      await runs(marker);
+      if (leave === 'cancel') stop.abort();
+      else await client.close();
+      assert.equal(await call, 'ended');
+      await waitUntilGone(marker, goneWithinMs);
+      await client.close();
+    }
+  });
+
+  test('what called setsid survives, as the README says', async () => {
+    const marker = newMarker();
+    const command = `setsid bash -c 'exec -a ${marker} sleep 4' & sleep 300`;
+    const failure = failureOf(await gateway.call(tool, { ...target, command, timeout: 1 }));
+    assert.equal(failure.code, 'COMMAND_TIMEOUT');
+    assert.equal((await findProcesses(marker)).filter(({ cmdline }) => cmdline.startsWith(marker)).length, 1);
+    await waitUntilGone(marker, 6_000);
+  });
+
+  test('a background process does not keep the answer back, and is said not to be tracked', async () => {
+    const marker = newMarker();
+    const result = await gateway.call(tool, {
+      ...target,
+      command: `bash -c 'exec -a ${marker} sleep 3' & exit 4`,
+    });
+    const output = result.structuredContent as { exit_code: number; note?: string };
+    assert.equal(output.exit_code, 4);
+    assert.match(output.note ?? '', /not tracked/);
+    await waitUntilGone(marker, 5_000);
+  });
+}
