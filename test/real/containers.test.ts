@@ -107,11 +107,12 @@ for (const driver of ['lxc-attach', 'pct'] as const) {
       assert.match(await power('stop', 102), /CONTAINER_LOCKED/);
     });
 
-    test('pct that reports success without it is not believed', async () => {
+    test('what pct could not do is told, with its own words fenced', async () => {
       await gateway.call('proxmox_start_container', { vmid: 101 });
       gateway.node.turn('shutdown-ms', 8_000);
       const late = failureOf(await gateway.call('proxmox_shutdown_container', { vmid: 101, timeout: 1 }));
-      assert.equal(late.code, 'ACTION_INCOMPLETE');
+      assert.equal(late.code, 'ACTION_FAILED');
+      assert.match(late.error, /shutdown container 101/);
       gateway.node.turn('shutdown-ms');
       await gateway.call('proxmox_stop_container', { vmid: 101 });
       gateway.node.turn('start-fails', 1);
