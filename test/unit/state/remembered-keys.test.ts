@@ -20,7 +20,8 @@ test('a key is remembered for its host and port alone, across restarts', () => {
   keys.add('[::1]:2222', 'SHA256:two');
   assert.equal(keys.find('pve.lan:22'), 'SHA256:one');
   assert.equal(keys.find('[::1]:2222'), 'SHA256:two');
-  for (const other of ['pve.lan:2222', 'pve.lan', 've.lan:22', 'PVE.LAN:22', '']) assert.equal(keys.find(other), undefined);
+  for (const other of ['pve.lan:2222', 'pve.lan', 've.lan:22', 'PVE.LAN:22', ''])
+    assert.equal(keys.find(other), undefined);
   assert.equal(readFileSync(file, 'utf8'), 'pve.lan:22 SHA256:one\n[::1]:2222 SHA256:two\n');
   assert.equal(statSync(file).mode & 0o777, 0o600);
 });
