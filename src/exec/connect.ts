@@ -176,8 +176,11 @@ function describe(error: unknown): string {
       return "the gateway's own key file cannot be read";
   }
   if (error instanceof Error && /timed out/i.test(error.message)) return 'it did not answer in time';
-  return 'the connection ended during the handshake';
+  return droppedHandshake;
 }
+
+/** How a server that sheds load, or bans an address, shows itself. */
+export const droppedHandshake = 'the connection ended during the handshake';
 
 const probeText = `a'b\\\\c\\n"$HOME" !~*`;
 

@@ -1,6 +1,6 @@
 /** The connections to one host: opened when needed, one at a time, with a bounded queue in front. */
 import { failure, GatewayError } from '../base/errors.ts';
-import { connect, type SshTarget } from './connect.ts';
+import { connect, droppedHandshake, type SshTarget } from './connect.ts';
 import type { SshConnection } from './connection.ts';
 import type { ExecutorEvents, ExecutorStatus } from './executor.ts';
 
@@ -19,6 +19,7 @@ const backoffMs = 500;
 const backoffMaxMs = 10_000;
 /** sshd ends handshakes when too many are open or the address is penalised: give it time. */
 const droppedBackoffMs = 60_000;
+const patientDrops = 8;
 /** SECURITY: OpenSSH 9.8+ bans an address that fails to authenticate again and again. */
 const refusedHoldMs = 60_000;
 
@@ -46,6 +47,7 @@ export class SshPool {
   readonly #waiters: Waiter[] = [];
   #connecting: Promise<void> | undefined;
   #failures = 0;
+  #drops = 0;
   #trouble: Trouble | undefined;
   #retry: NodeJS.Timeout | undefined;
   #closed = false;
@@ -186,6 +188,7 @@ export class SshPool {
       const connection = await connect(this.#target);
       if (this.#closed) return connection.close();
       this.#failures = 0;
+      this.#drops = 0;
       this.#trouble = undefined;
       this.#connections.add(connection);
       this.#events.connected();
@@ -213,7 +216,8 @@ export class SshPool {
   #onConnectFailed(error: GatewayError): void {
     this.#events.connectFailed(error.code);
     this.#failures++;
-    const holdMs = holdAfter(error, this.#failures);
+    this.#drops = error.message.includes(droppedHandshake) ? this.#drops + 1 : 0;
+    const holdMs = holdAfter(error, this.#failures, this.#drops);
     this.#trouble = { error, until: performance.now() + holdMs };
     if (this.#connections.size > 0) return;
     for (const waiter of this.#waiters.splice(0)) waiter.refuse(error);
@@ -229,9 +233,10 @@ export class SshPool {
   }
 }
 
-function holdAfter(error: GatewayError, failures: number): number {
+/** `failures` and `drops` are consecutive; a host that is down is asked often, one that sheds load rarely. */
+function holdAfter(error: GatewayError, failures: number, drops: number): number {
   if (!error.retryable) return refusedHoldMs;
-  const most = /handshake/.test(error.message) && failures > 3 ? droppedBackoffMs : backoffMaxMs;
+  const most = drops > patientDrops ? droppedBackoffMs : backoffMaxMs;
   const full = Math.min(most, backoffMs * 2 ** Math.min(failures, 10));
   return full / 2 + (Math.random() * full) / 2;
 }

@@ -4,7 +4,8 @@ import { existsSync } from 'node:fs';
 
 export type Availability = { available: true } | { available: false; reason: string };
 
-const programs = ['/usr/sbin/sshd', '/usr/bin/perl', '/usr/bin/nsenter', '/usr/bin/unshare'];
+const programs = ['perl', 'nsenter', 'unshare', 'ssh-keygen', 'sftp'].map((name) => `/usr/bin/${name}`);
+programs.push('/usr/sbin/sshd');
 
 function missing(): string | undefined {
   if (process.platform !== 'linux') return 'the bench needs Linux';

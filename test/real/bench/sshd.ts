@@ -5,7 +5,6 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import ssh2 from 'ssh2';
 import type { NamespaceProcess } from './processes.ts';
 import { setReferenced, startWorld, type World, type WorldOptions } from './world.ts';
 
@@ -43,8 +42,11 @@ export interface Sshd {
 const host = '127.0.0.1';
 const files = {
   config: '/etc/ssh/sshd_config',
-  log: '/var/log/sshd.log',
+  hostKey: '/etc/ssh/host_ed25519',
+  rsaHostKey: '/etc/ssh/host_rsa',
+  authorizedKeys: '/etc/ssh/authorized_keys',
   clientKey: '/root/.bench-client-key',
+  log: '/var/log/sshd.log',
 };
 const startTimeoutMs = 10_000;
 
@@ -60,16 +62,13 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
 }
 
 async function serve(options: SshdOptions, world: World): Promise<Sshd> {
-  const [hostKey, rsaKey, clientKey] = await Promise.all([
-    generateKey('ed25519'),
-    generateKey('rsa'),
-    generateKey('ed25519'),
+  await generateKeys(world, [
+    ['ed25519', files.hostKey],
+    ['rsa', files.rsaHostKey],
+    ['ed25519', files.clientKey],
   ]);
-  world.write(files.clientKey, clientKey.private, 0o600);
-  world.write('/etc/ssh/host_ed25519', hostKey.private, 0o600);
-  world.write('/etc/ssh/host_rsa', rsaKey.private, 0o600);
-  world.write('/etc/ssh/authorized_keys', `${clientKey.public}\n`);
-  let fingerprint = fingerprintOf(hostKey);
+  world.write(files.authorizedKeys, readFileSync(world.path(`${files.clientKey}.pub`)));
+  let fingerprint = fingerprintOf(world, files.hostKey);
   const listener = createListener(world);
   const port = await listen(options, world, listener);
   return {
@@ -79,13 +78,12 @@ async function serve(options: SshdOptions, world: World): Promise<Sshd> {
       return fingerprint;
     },
     keyFile: world.path(files.clientKey),
-    privateKey: clientKey.private,
+    privateKey: readFileSync(world.path(files.clientKey), 'utf8'),
     async rotateHostKey() {
-      const key = await generateKey('ed25519');
-      world.write('/etc/ssh/host_ed25519', key.private, 0o600);
+      await generateKeys(world, [['ed25519', files.hostKey]]);
       await listener.stop();
       await listener.start();
-      fingerprint = fingerprintOf(key);
+      fingerprint = fingerprintOf(world, files.hostKey);
       return fingerprint;
     },
     async stop() {
@@ -186,10 +184,10 @@ function configuration(options: SshdOptions, port: number): string {
   const lines = [
     `Port ${port}`,
     `ListenAddress ${host}`,
-    'HostKey /etc/ssh/host_ed25519',
-    'HostKey /etc/ssh/host_rsa',
+    `HostKey ${files.hostKey}`,
+    `HostKey ${files.rsaHostKey}`,
     'PidFile /run/sshd.pid',
-    'AuthorizedKeysFile /etc/ssh/authorized_keys',
+    `AuthorizedKeysFile ${files.authorizedKeys}`,
     'PermitRootLogin yes',
     `PasswordAuthentication ${options.password === undefined ? 'no' : 'yes'}`,
     'KbdInteractiveAuthentication no',
@@ -229,17 +227,20 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-type KeyPair = ReturnType<typeof ssh2.utils.generateKeyPairSync>;
-
-async function generateKey(type: 'ed25519' | 'rsa'): Promise<KeyPair> {
-  return await new Promise((resolve, reject) => {
-    const done = (error: Error | null, key: KeyPair) => (error === null ? resolve(key) : reject(error));
-    if (type === 'rsa') ssh2.utils.generateKeyPair('rsa', { bits: 2048 }, done);
-    else ssh2.utils.generateKeyPair('ed25519', done);
+/** In place of what is there, with the public half beside it. */
+async function generateKeys(world: World, keys: readonly (readonly ['ed25519' | 'rsa', string])[]) {
+  const all = keys.map(async ([type, path]) => {
+    const size = type === 'rsa' ? '-b 2048' : '';
+    const { code, stderr } = await world.run(
+      `rm -f ${path}; ssh-keygen -q -t ${type} ${size} -N '' -f ${path}`,
+    );
+    if (code !== 0) throw new Error(`no key: ${stderr}`);
   });
+  await Promise.all(all);
 }
 
-function fingerprintOf(key: KeyPair): string {
-  const blob = Buffer.from(key.public.split(' ')[1] ?? '', 'base64');
-  return `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}`;
+function fingerprintOf(world: World, path: string): string {
+  const [, blob = ''] = readFileSync(world.path(`${path}.pub`), 'utf8').split(' ');
+  const digest = createHash('sha256').update(Buffer.from(blob, 'base64')).digest('base64');
+  return `SHA256:${digest.replace(/=+$/, '')}`;
 }

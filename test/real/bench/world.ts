@@ -74,11 +74,13 @@ async function readyPid(init: ChildProcessWithoutNullStreams): Promise<number> {
     said = (said + chunk).slice(0, 100);
   });
   const deadline = AbortSignal.timeout(readyTimeoutMs);
-  while (!said.includes('ready\n')) {
+  for (;;) {
+    // Two processes say it, in either order.
+    const pid = /^(\d+)\n/m.exec(said)?.[1];
+    if (pid !== undefined && said.includes('ready\n')) return Number(pid);
     await Promise.race([once(init.stdout, 'data', { signal: deadline }), once(init, 'close')]);
     if (init.exitCode !== null || init.signalCode !== null) throw new Error(`no node: ${await complaint}`);
   }
-  return Number.parseInt(said, 10);
 }
 
 function createWorld(init: ChildProcessWithoutNullStreams, pid: number): World {
