@@ -4,8 +4,8 @@ import { existsSync } from 'node:fs';
 
 export type Availability = { available: true } | { available: false; reason: string };
 
-const programs = ['perl', 'nsenter', 'unshare', 'ssh-keygen', 'sftp'].map((name) => `/usr/bin/${name}`);
-programs.push('/usr/sbin/sshd');
+const names = ['bin/perl', 'bin/nsenter', 'bin/unshare', 'bin/ssh-keygen', 'bin/sftp', 'sbin/sshd'];
+const programs = names.map((name) => `/usr/${name}`);
 
 function missing(): string | undefined {
   if (process.platform !== 'linux') return 'the bench needs Linux';
