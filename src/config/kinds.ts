@@ -86,14 +86,13 @@ export function tokens(details: Details): Setting<string | undefined> {
   return setting<string | undefined>(parse, undefined, '', { ...details, secret: true });
 }
 
-/** A file that must be readable now; its path is the value. `~` is not expanded. */
+/** A file that must be readable now; its path is the value. An empty file counts as not set. */
 export function readableFile(details: Details): Setting<string | undefined> {
-  const parse = (path: string): string => {
+  const parse = (path: string): string | undefined => {
     // SECURITY: what is no path may be the secret itself, and must not be shown.
     if (/[\r\n]|PRIVATE KEY|PuTTY/.test(path) || path.length > maxPathChars)
       throw new SettingError('must be the path of a file, not its content: write the key to a file');
-    readSettingFile(path);
-    return path;
+    return readSettingFile(path).trim() === '' ? undefined : path;
   };
   return setting<string | undefined>(parse, undefined, '', details);
 }

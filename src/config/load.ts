@@ -40,11 +40,16 @@ export interface Loaded {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+export interface LoadInput {
+  readonly env: Environment;
+  readonly command: 'serve' | 'stdio';
+}
+
 /**
  * Reads and checks every setting. `serve` needs a bearer token, `stdio` does not.
  * Throws ConfigError with all faults.
  */
-export function load(input: { env: Environment; command: 'serve' | 'stdio' }): Loaded {
+export function load(input: LoadInput): Loaded {
   const faults: Fault[] = [];
   const values: Record<string, unknown> = {};
   let tokenFile: string | undefined;
@@ -61,7 +66,7 @@ export function load(input: { env: Environment; command: 'serve' | 'stdio' }): L
   }
   const parsed = values as unknown as Values;
   const broken = new Set(faults.map(({ setting }) => setting));
-  faults.push(...missing(parsed, input.command).filter(({ setting }) => !broken.has(setting)));
+  faults.push(...missing(parsed, input).filter(({ setting }) => !broken.has(setting)));
   if (faults.length > 0) throw new ConfigError(faults);
   const stateDir = parsed.STATE_DIR ?? join(input.env.HOME || '/root', '.local/state/proxmox-mcp-gateway');
   const config: Config = Object.freeze({
@@ -95,7 +100,7 @@ function read(env: Environment, name: SettingName, setting: Setting<unknown>): R
   return first === undefined ? undefined : { text: env[first] ?? '' };
 }
 
-function missing(values: Values, command: 'serve' | 'stdio'): Fault[] {
+function missing(values: Values, { env, command }: LoadInput): Fault[] {
   const faults: Fault[] = [];
   const add = (setting: SettingName, problem: string) => faults.push({ setting, problem });
   if (!values.I_ACCEPT_RISKS)
@@ -109,14 +114,26 @@ function missing(values: Values, command: 'serve' | 'stdio'): Fault[] {
     if (values.SSH_KEY === undefined && values.SSH_PASSWORD === undefined)
       add(
         'SSH_KEY',
-        'is not set, nor is SSH_PASSWORD: set SSH_KEY to the path of a private key, or SSH_PASSWORD_FILE to the path of a file with the password',
+        `is not set, nor is SSH_PASSWORD${lookedIn(env, ['SSH_KEY', 'SSH_PASSWORD'])}: set SSH_KEY to the path of a private key, or SSH_PASSWORD_FILE to the path of a file with the password`,
       );
   }
-  if (command === 'serve') addServing(values, add);
+  if (command === 'serve') addServing(values, env, add);
   return faults;
 }
 
-function addServing(values: Values, add: (setting: SettingName, problem: string) => void): void {
+/** Files that were named and hold nothing, so that nobody looks for the fault elsewhere. */
+function lookedIn(env: Environment, names: readonly SettingName[]): string {
+  const files = names
+    .flatMap((name) => (settings[name].secret ? [`${name}_FILE`] : [name, ...settings[name].aliases]))
+    .flatMap((name) => env[name] || []);
+  return files.length === 0 ? '' : ` (empty: ${files.join(', ')})`;
+}
+
+function addServing(
+  values: Values,
+  env: Environment,
+  add: (setting: SettingName, problem: string) => void,
+): void {
   const loopback = isLoopback(values.SERVER_HOST);
   if (values.ALLOW_UNAUTHENTICATED && !loopback)
     add(
@@ -126,7 +143,7 @@ function addServing(values: Values, add: (setting: SettingName, problem: string)
   if (values.MCP_AUTH_TOKEN === undefined && !values.ALLOW_UNAUTHENTICATED)
     add(
       'MCP_AUTH_TOKEN',
-      'is not set or its file is empty: make a token with `openssl rand -hex 32`, and set MCP_AUTH_TOKEN, or MCP_AUTH_TOKEN_FILE to the path of a file with it',
+      `is not set${lookedIn(env, ['MCP_AUTH_TOKEN'])}: make a token with \`openssl rand -hex 32\`, and set MCP_AUTH_TOKEN, or MCP_AUTH_TOKEN_FILE to the path of a file with it`,
     );
 }
 
