@@ -75,10 +75,13 @@ export class SshPool {
     return await lease;
   }
 
-  /** Opens a connection in the background where there is room for one and none is being opened. */
+  /** Opens a connection in the background where there is room for one, none is being opened and no hold lasts. */
   connectSoon(): void {
+    if (this.#trouble === undefined || performance.now() >= this.#trouble.until) this.#connectNow();
+  }
+
+  #connectNow(): void {
     if (this.#closed || this.#connecting !== undefined || this.#connections.size >= maxConnections) return;
-    if (this.#trouble !== undefined && performance.now() < this.#trouble.until) return;
     clearTimeout(this.#retry);
     this.#connecting = this.#connect().finally(() => {
       this.#connecting = undefined;
@@ -221,7 +224,8 @@ export class SshPool {
     this.#trouble = { error, until: performance.now() + holdMs };
     if (this.#connections.size > 0) return;
     for (const waiter of this.#waiters.splice(0)) waiter.refuse(error);
-    if (error.retryable && !this.#closed) this.#retry = setTimeout(() => this.connectSoon(), holdMs).unref();
+    // The timer itself ends the hold: it may fire a fraction before the clock says so.
+    if (error.retryable && !this.#closed) this.#retry = setTimeout(() => this.#connectNow(), holdMs).unref();
   }
 
   /** One connection stays, so that the next call need not wait for a handshake. */

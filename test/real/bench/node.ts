@@ -88,9 +88,12 @@ function furnish(world: World, guests: readonly Guest[]): void {
     'qemu-server': `nodes/${hereNode}/qemu-server`,
   };
   for (const [name, target] of Object.entries(links)) symlinkSync(target, world.path(`/etc/pve/${name}`));
-  for (const guest of guests)
+  for (const guest of guests) {
     if (guest.kind === 'vm' && guest.running === true)
       world.write(`/run/qemu-server/${guest.vmid}.pid`, '1\n');
+    if (guest.kind === 'container' && guest.rootfsSize !== undefined)
+      world.write(`/run/knobs/rootfs-size-${guest.vmid}`, `${guest.rootfsSize}\n`);
+  }
 }
 
 async function startContainers(world: World, guests: readonly Guest[]): Promise<void> {
@@ -98,8 +101,6 @@ async function startContainers(world: World, guests: readonly Guest[]): Promise<
     (guest): guest is Container => guest.kind === 'container' && guest.running === true,
   );
   if (running.length === 0) return;
-  for (const { vmid, rootfsSize } of running)
-    if (rootfsSize !== undefined) world.write(`/run/knobs/rootfs-size-${vmid}`, `${rootfsSize}\n`);
   // A locked container cannot be started: the lock comes when it runs.
   const locked = running.filter(({ lock }) => lock !== undefined);
   for (const { lock, ...unlocked } of locked) world.write(confPath(unlocked), confOf(unlocked), 0o640);
