@@ -37,7 +37,7 @@ function configure(command: 'serve' | 'stdio'): Config {
 /** The first signal asks for an orderly end, the second ends at once. */
 function onStopSignal(stop: () => void): void {
   let asked = false;
-  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
     process.on(signal, () => {
       if (asked) process.exit(1);
       asked = true;

@@ -89,11 +89,20 @@ const errorTable = {
       }`,
     'Give a longer timeout, or a command that does less. Output up to then is included.',
   ),
-  CANCELLED: row<None>(
+  CANCELLED: row<{ stopped: boolean }>(
     'unknown',
     false,
-    () => 'The call was cancelled and its command stopped; what it had done by then remains.',
+    ({ stopped }) =>
+      stopped
+        ? 'The call was cancelled and its command stopped; what it had done by then remains.'
+        : 'The call was cancelled. Whether its command could be stopped is not known.',
     'Check the state before calling again.',
+  ),
+  CANCELLED_EARLY: row<None>(
+    'not_started',
+    true,
+    () => 'The call was cancelled before anything was started.',
+    'Call again if it is still wanted.',
   ),
   LOOK_FAILED: row<{ what: string }>(
     'not_started',

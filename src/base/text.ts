@@ -79,6 +79,7 @@ export function mask(text: string): string {
     )
     .replace(option, '$1***')
     .replace(shortPassword, '$1***')
+    .replace(/(\bsshpass\s{1,8}-p\s{1,8})[^\s;&|]+/g, '$1***')
     .replace(/(\s(?:-u|--user)\s{1,8}[^\s:]{1,100}:)[^\s;&|]+/g, '$1***')
     .replace(
       /-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----[\s\S]*?(-----END [A-Z ]{0,40}PRIVATE KEY-----|$)/g,

@@ -1,6 +1,6 @@
 /** `serve`: the gateway over Streamable HTTP. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readSettingFile } from '../config/kinds.ts';
 import { type Config, ConfigError } from '../config/load.ts';
 import { createApp } from '../http/app.ts';
 import { type Authenticator, anyone, bearerTokens } from '../http/auth.ts';
@@ -97,8 +97,7 @@ function createAuthenticator(config: Config, { log, metrics }: Gateway): Authent
   }
   return bearerTokens({
     text,
-    reread:
-      tokenFile === undefined ? undefined : () => readFileSync(tokenFile, 'utf8').replace(/[\r\n]+$/, ''),
+    reread: tokenFile === undefined ? undefined : () => readSettingFile(tokenFile).replace(/[\r\n]+$/, ''),
     onInvalid() {
       metrics.tokenReloadFailed();
       log.error('the token file has changed and is not usable; the tokens known so far stay in force');

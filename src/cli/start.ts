@@ -123,7 +123,7 @@ async function troublesOf(parts: {
   const auditProblem = await parts.audit.problem();
   if (auditProblem !== undefined) reasons.push(`the audit log cannot be written (${auditProblem})`);
   const { connected, problem } = parts.executor.status();
-  if (!connected) reasons.push(problem ?? 'there is no connection to the host yet');
+  if (!connected) reasons.push(`there is no connection to the host (${problem ?? 'not yet'})`);
   if (parts.delayMs > maxLoopDelayMs) reasons.push('the gateway is overloaded');
   return reasons;
 }

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import { parseTokens, TokenError } from '../base/tokens.ts';
+import type { VmidRange } from '../base/vmids.ts';
 
 /** The message completes the sentence «NAME …». */
 export class SettingError extends Error {}
@@ -132,12 +133,6 @@ export function list(
     return items;
   };
   return setting<readonly string[]>(parse, [], '', details);
-}
-
-/** Guest ids from `first` to `last`, both included. */
-export interface VmidRange {
-  readonly first: number;
-  readonly last: number;
 }
 
 export function vmidRanges(details: Details): Setting<readonly VmidRange[]> {

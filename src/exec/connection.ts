@@ -16,7 +16,10 @@ export interface SshChannel {
   readonly outputEnded: Promise<void>;
 }
 
-/** A live connection. `closed` settles when it is gone, whatever the reason; race everything against it. */
+/** How long the server may take to answer the request for a channel. */
+const openTimeoutMs = 10_000;
+
+/** A live connection. `closed` settles when it is gone, whatever the reason. */
 export class SshConnection {
   readonly closed: Promise<void>;
   channels = 0;
@@ -25,12 +28,15 @@ export class SshConnection {
   idleSince = performance.now();
   #open = true;
   readonly #client: Client;
+  readonly #watchers = new Set<() => void>();
 
   constructor(client: Client) {
     this.#client = client;
     this.closed = new Promise((resolve) => {
       client.once('close', () => {
         this.#open = false;
+        for (const watcher of this.#watchers) watcher();
+        this.#watchers.clear();
         resolve();
       });
     });
@@ -42,51 +48,76 @@ export class SshConnection {
 
   /**
    * Starts a shell line. Throws ChannelRefused where nothing was started, and CONNECTION_LOST where that
-   * cannot be known.
+   * cannot be known: the connection went, or the server did not answer within 10 s and was given up.
    */
   async exec(line: string, host: string): Promise<SshChannel> {
     return await new Promise<SshChannel>((resolve, reject) => {
       const lost = () => reject(failure('CONNECTION_LOST', { host }));
-      void this.closed.then(lost);
+      const unwatch = this.#whenClosed(lost);
+      const timer = setTimeout(() => this.#client.destroy(), openTimeoutMs);
+      const answered = () => {
+        clearTimeout(timer);
+        unwatch();
+      };
       try {
         this.#client.exec(line, (error, channel) => {
+          answered();
           if (error === undefined) resolve(this.#listen(channel));
           else if ('reason' in error) reject(new ChannelRefused());
-          else if (error.message === 'Unable to exec')
+          else if (error.message === 'Unable to exec' && this.#open)
             reject(failure('COMMAND_NOT_STARTED', { where: `on ${host}` }, { cause: error }));
           else lost();
         });
       } catch {
         // ssh2 throws at once on a client whose socket has just ended: nothing was sent.
+        answered();
         this.#open = false;
         reject(new ChannelRefused());
       }
     });
   }
 
-  /** At once: a short command's exit can arrive together with the word that it was started. */
-  #listen(stream: ClientChannel): SshChannel {
-    const gone = new Promise<void>((resolve) => {
-      stream.once('close', resolve);
-      void this.closed.then(resolve);
-    });
-    const exit = new Promise<Exit | undefined>((resolve) => {
-      stream.once('exit', (code: number | null, signal?: string) =>
-        resolve({ code, signal: signal ?? null }),
-      );
-      void gone.then(() => resolve(undefined));
-    });
-    // An 'error' without a listener would end the process.
-    stream.on('error', () => {});
-    stream.stderr.on('error', () => {});
-    const outputEnded = Promise.all([ended(stream), ended(stream.stderr)]).then(() => undefined);
-    return { stream, exit, gone, outputEnded: Promise.race([outputEnded, this.closed]) };
-  }
-
   close(): void {
     this.#client.end();
     const force = setTimeout(() => this.#client.destroy(), 500);
-    void this.closed.then(() => clearTimeout(force));
+    this.#whenClosed(() => clearTimeout(force));
+  }
+
+  /**
+   * Calls back when the connection goes. Whoever watches for less than its whole life must take the watch
+   * back: a reaction left on `closed` would keep all that a call held until the connection ends.
+   */
+  #whenClosed(watcher: () => void): () => void {
+    if (!this.#open) watcher();
+    else this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
+  }
+
+  /** At once: a short command's exit can arrive together with the word that it was started. */
+  #listen(stream: ClientChannel): SshChannel {
+    // An 'error' without a listener would end the process.
+    stream.on('error', () => {});
+    stream.stderr.on('error', () => {});
+    let hearExit: (exit: Exit | undefined) => void = () => {};
+    const exit = new Promise<Exit | undefined>((resolve) => {
+      hearExit = resolve;
+    });
+    stream.once('exit', (code: number | null, signal?: string) => hearExit({ code, signal: signal ?? null }));
+    const gone = new Promise<void>((resolve) => {
+      const unwatch = this.#whenClosed(resolve);
+      stream.once('close', () => {
+        unwatch();
+        resolve();
+      });
+    }).then(() => hearExit(undefined));
+    const outputEnded = new Promise<void>((resolve) => {
+      const unwatch = this.#whenClosed(resolve);
+      void Promise.all([ended(stream), ended(stream.stderr)]).then(() => {
+        unwatch();
+        resolve();
+      });
+    });
+    return { stream, exit, gone, outputEnded };
   }
 }
 

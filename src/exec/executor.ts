@@ -38,7 +38,7 @@ export interface ExecutorStatus {
   readonly connections: number;
   readonly channels: number;
   readonly queued: number;
-  /** Why there is no connection, fit to be shown. */
+  /** The code of what keeps the host out of reach. */
   readonly problem?: string;
 }
 

@@ -26,7 +26,7 @@ export function launch(command: Command, { sudo }: { sudo: boolean }): Launch {
   const nonce = randomBytes(12).toString('hex');
   const backstopS = Math.ceil((command.timeoutMs + backstopMs) / 1000);
   const started = commandLine(['timeout', '-s', 'KILL', String(backstopS), ...command.argv]);
-  const plain = `printf '%s %s\\n' ${nonce} "$$"; exec ${started}`;
+  const plain = `printf '%s %s\\n' ${nonce} "$$" && exec ${started}`;
   const line = sudo ? `exec sudo -n -- /bin/sh -c ${quote(plain)}` : plain;
   const bytes = Buffer.byteLength(line);
   if (bytes > maxLineBytes)
@@ -35,15 +35,22 @@ export function launch(command: Command, { sudo }: { sudo: boolean }): Launch {
 }
 
 /**
- * The line that ends a process group: TERM, half a second to obey, then KILL for what is left.
- * A process that called setsid has left the group and is not reached.
+ * The line that ends a process group: TERM, half a second to obey, then KILL for what is left. It exits 0
+ * only when nothing of the group is there any more. A process that called setsid has left the group and is
+ * not reached. No `--` before the group: dash and busybox take it for a process, and fail.
  */
 export function stopLine(pgid: number, { sudo }: { sudo: boolean }): string {
-  const group = `-- -${pgid}`;
   const plain = [
-    `kill -TERM ${group} 2>/dev/null`,
-    `for i in 1 2 3 4 5; do sleep 0.1; kill -0 ${group} 2>/dev/null || exit 0; done`,
-    `kill -KILL ${group} 2>/dev/null`,
+    // A group that may not be signalled is a group that is there.
+    `alive() { said=$(LC_ALL=C kill -0 -${pgid} 2>&1) && return 0; case $said in *ermi*) return 0;; esac; return 1; }`,
+    'gone() { for i in 1 2 3 4 5; do alive || exit 0; sleep 0.1; done; }',
+    `kill -TERM -${pgid} 2>/dev/null`,
+    'gone',
+    `kill -KILL -${pgid} 2>/dev/null`,
+    'gone',
+    // What is dead and only waits to be collected by its parent still answers to a signal.
+    'command -v ps >/dev/null || exit 1',
+    `ps -eo pgid=,stat= | grep -q '^ *${pgid}  *[^Z ]' && exit 1`,
     'exit 0',
   ].join('; ');
   return sudo ? `exec sudo -n -- /bin/sh -c ${quote(plain)}` : plain;

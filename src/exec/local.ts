@@ -27,8 +27,9 @@ export function createLocalExecutor({ sudo }: { sudo: boolean }): Executor {
       // A process group of its own, as sshd gives one.
       detached: true,
     });
-    running.add(child);
+    child.once('error', () => running.delete(child));
     child.once('close', () => running.delete(child));
+    running.add(child);
     return child;
   };
 
@@ -42,6 +43,7 @@ export function createLocalExecutor({ sudo }: { sudo: boolean }): Executor {
 
   return {
     async run(command: Command, options: RunOptions): Promise<ExecResult> {
+      if (options.signal.aborted) throw failure('CANCELLED_EARLY', {});
       if (running.size >= maxRunning) throw failure('BUSY', { what: 'commands on this host', retryInS: 5 });
       const { line, nonce } = launch(command, { sudo });
       return await supervise({ started: adapt(shell(line)), command, nonce, stop, host }, options);
@@ -51,14 +53,15 @@ export function createLocalExecutor({ sudo }: { sudo: boolean }): Executor {
   };
 }
 
+/** Throws BUSY where this machine could not start a process: then its pipes are missing. */
 function adapt(child: ChildProcess): Started {
   const { stdin, stdout, stderr } = child;
-  if (stdin === null || stdout === null || stderr === null) throw new Error('spawned without pipes');
+  if (!stdin || !stdout || !stderr) throw failure('BUSY', { what: 'processes on this host', retryInS: 5 });
   const exit = new Promise<Exit | undefined>((resolve) => {
     child.once('exit', (code, signal) => resolve({ code, signal }));
     child.once('error', () => resolve(undefined));
   });
-  const closed = new Promise<void>((resolve) => {
+  const outputEnded = new Promise<void>((resolve) => {
     child.once('close', () => resolve());
   });
   return {
@@ -66,7 +69,7 @@ function adapt(child: ChildProcess): Started {
     stdout,
     stderr,
     exit,
-    closed,
+    outputEnded,
     release() {
       stdout.destroy();
       stderr.destroy();

@@ -65,6 +65,7 @@ export class SshPool {
    */
   async acquire({ signal, urgent = false }: { signal: AbortSignal; urgent?: boolean }): Promise<Lease> {
     if (this.#closed) throw failure('SHUTTING_DOWN', {});
+    if (signal.aborted) throw failure('CANCELLED_EARLY', {});
     const free = this.#freest(urgent ? maxUrgentChannels : maxChannels);
     if (free !== undefined) return this.#lease(free);
     this.#refuseWhileInTrouble();
@@ -91,7 +92,7 @@ export class SshPool {
 
   status(): ExecutorStatus {
     const open = [...this.#connections];
-    const problem = this.#trouble?.error.message;
+    const problem = this.#trouble?.error.code;
     return {
       connected: open.length > 0,
       connections: open.length,
@@ -169,7 +170,7 @@ export class SshPool {
           reject(error);
         },
       };
-      const onAbort = () => waiter.refuse(failure('CANCELLED', {}));
+      const onAbort = () => waiter.refuse(failure('CANCELLED_EARLY', {}));
       const timer = setTimeout(
         () => waiter.refuse(failure('BUSY', { what: 'every place on the host is taken', retryInS: 10 })),
         queueWaitMs,
@@ -213,19 +214,27 @@ export class SshPool {
   #onClosed(connection: SshConnection): void {
     this.#connections.delete(connection);
     this.#events.disconnected();
-    if (this.#connections.size === 0) this.connectSoon();
+    if (this.#connections.size > 0) return;
+    if (this.#trouble === undefined || performance.now() >= this.#trouble.until) this.connectSoon();
+    else this.#hold(this.#trouble);
   }
 
   #onConnectFailed(error: GatewayError): void {
     this.#events.connectFailed(error.code);
     this.#failures++;
     this.#drops = error.message.includes(droppedHandshake) ? this.#drops + 1 : 0;
-    const holdMs = holdAfter(error, this.#failures, this.#drops);
-    this.#trouble = { error, until: performance.now() + holdMs };
-    if (this.#connections.size > 0) return;
+    const until = performance.now() + holdAfter(error, this.#failures, this.#drops);
+    this.#trouble = { error, until };
+    if (this.#connections.size === 0) this.#hold(this.#trouble);
+  }
+
+  /** Nobody waits for a host that cannot be had; where trying again may help, it is tried when the hold ends. */
+  #hold({ error, until }: Trouble): void {
     for (const waiter of this.#waiters.splice(0)) waiter.refuse(error);
+    clearTimeout(this.#retry);
+    if (!error.retryable || this.#closed) return;
     // The timer itself ends the hold: it may fire a fraction before the clock says so.
-    if (error.retryable && !this.#closed) this.#retry = setTimeout(() => this.#connectNow(), holdMs).unref();
+    this.#retry = setTimeout(() => this.#connectNow(), Math.max(0, until - performance.now())).unref();
   }
 
   /** One connection stays, so that the next call need not wait for a handshake. */

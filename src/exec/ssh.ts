@@ -1,4 +1,5 @@
 /** Runs commands over SSH. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { failure } from '../base/errors.ts';
 import type { SshTarget } from './connect.ts';
 import { ChannelRefused, type SshChannel } from './connection.ts';
@@ -87,7 +88,7 @@ function adapt({ stream, exit, gone, outputEnded }: SshChannel, lease: Lease): S
     stderr: stream.stderr,
     stdin: stream,
     exit,
-    closed: outputEnded,
+    outputEnded,
     release() {
       if (released) return;
       released = true;
@@ -96,13 +97,7 @@ function adapt({ stream, exit, gone, outputEnded }: SshChannel, lease: Lease): S
       stream.stderr.resume();
       stream.close();
       // The place is free when the server has let go of its session, not before.
-      void Promise.race([gone, pause(lingerMs)]).then(() => lease.release());
+      void Promise.race([gone, pause(lingerMs, undefined, { ref: false })]).then(() => lease.release());
     },
   };
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms).unref();
-  });
 }

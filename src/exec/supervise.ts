@@ -3,6 +3,7 @@
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
+import { setTimeout as pause } from 'node:timers/promises';
 import { failure } from '../base/errors.ts';
 import { createCapture, wholeText } from './capture.ts';
 import type { Command, ExecResult, RunOptions } from './executor.ts';
@@ -15,8 +16,8 @@ export interface Started {
   readonly stdin: Writable;
   /** Settles with the exit, or with undefined where the way to the command was lost before it. */
   readonly exit: Promise<Exit | undefined>;
-  /** Settles when no more output can come. */
-  readonly closed: Promise<void>;
+  /** Settles when all output has been read, or no more can come. */
+  readonly outputEnded: Promise<void>;
   /** Lets go of the streams; this alone stops nothing on the other side. */
   release(): void;
 }
@@ -35,6 +36,8 @@ export interface Supervision {
   readonly host: string;
 }
 
+const unreferenced = { ref: false };
+
 /** How long output may still come after the exit of a command whose children hold it open. */
 const drainMs = 250;
 /** The same, for children that keep writing. */
@@ -43,18 +46,18 @@ const drainMaxMs = 10_000;
 const stopWaitMs = 2_000;
 
 type Ending =
-  | { readonly kind: 'exit'; readonly exit: Exit; readonly background: boolean }
+  | { readonly kind: 'exit'; readonly exit: Exit }
   | { readonly kind: 'lost' | 'timeout' | 'cancel' };
 
 export async function supervise(supervision: Supervision, options: RunOptions): Promise<ExecResult> {
   const { started, command, host } = supervision;
   const output = collect(supervision, options.onOutput);
   feed(started.stdin, command.stdin);
-  const ending = await firstEnding(started, command.timeoutMs, options.signal, output);
+  const ending = await firstEnding(started, command.timeoutMs, options.signal);
   try {
     switch (ending.kind) {
       case 'exit':
-        return await result(ending.exit, ending.background, output, host);
+        return result(ending.exit, await leavesBackground(started, output), output, host);
       case 'lost':
         throw failure('CONNECTION_LOST', { host }, { evidence: output.evidence() });
       case 'timeout': {
@@ -65,9 +68,10 @@ export async function supervise(supervision: Supervision, options: RunOptions): 
           { evidence: output.evidence() },
         );
       }
-      case 'cancel':
-        await stop(supervision, output);
-        throw failure('CANCELLED', {}, { evidence: output.evidence() });
+      case 'cancel': {
+        const stopped = await stop(supervision, output);
+        throw failure('CANCELLED', { stopped }, { evidence: output.evidence() });
+      }
     }
   } finally {
     started.release();
@@ -115,12 +119,8 @@ function feed(stdin: Writable, text: string | undefined): void {
   else stdin.end(text);
 }
 
-async function firstEnding(
-  started: Started,
-  timeoutMs: number,
-  signal: AbortSignal,
-  output: Output,
-): Promise<Ending> {
+/** Whatever comes first: the exit, the loss of the way to it, the deadline, the caller's wish. */
+async function firstEnding(started: Started, timeoutMs: number, signal: AbortSignal): Promise<Ending> {
   let timer: NodeJS.Timeout | undefined;
   let onAbort: (() => void) | undefined;
   const interrupted = new Promise<Ending>((resolve) => {
@@ -129,8 +129,11 @@ async function firstEnding(
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });
   });
+  const ended = started.exit.then(
+    (exit): Ending => (exit === undefined ? { kind: 'lost' } : { kind: 'exit', exit }),
+  );
   try {
-    return await Promise.race([interrupted, ended(started, output)]);
+    return await Promise.race([interrupted, ended]);
   } finally {
     clearTimeout(timer);
     if (onAbort !== undefined) signal.removeEventListener('abort', onAbort);
@@ -138,23 +141,19 @@ async function firstEnding(
 }
 
 /**
- * Exit and end of output come in either order. A child left in the background keeps the output open for
- * as long as it lives, so after the exit a short silence is the end.
+ * Reads what still comes after the exit; exit and end of output come in either order. A child left in the
+ * background keeps the output open for as long as it lives, so a short silence is the end then.
  */
-async function ended(started: Started, output: Output): Promise<Ending> {
-  const exit = await started.exit;
-  if (exit === undefined) return { kind: 'lost' };
-  const whole = started.closed.then(() => true);
+async function leavesBackground(started: Started, output: Output): Promise<boolean> {
+  const whole = started.outputEnded.then(() => true);
   const exitedAt = performance.now();
   for (;;) {
-    const closed = await Promise.race([whole, pause(drainMs).then(() => false)]);
-    if (closed) return { kind: 'exit', exit, background: false };
-    if (output.quietForMs() >= drainMs || performance.now() - exitedAt >= drainMaxMs)
-      return { kind: 'exit', exit, background: true };
+    if (await Promise.race([whole, pause(drainMs, false, unreferenced)])) return false;
+    if (output.quietForMs() >= drainMs || performance.now() - exitedAt >= drainMaxMs) return true;
   }
 }
 
-async function result(exit: Exit, background: boolean, output: Output, host: string): Promise<ExecResult> {
+function result(exit: Exit, background: boolean, output: Output, host: string): ExecResult {
   if (output.start.pgid === undefined)
     throw failure('COMMAND_NOT_STARTED', { where: `on ${host}` }, { evidence: output.evidence() });
   return {
@@ -171,21 +170,15 @@ function signalNumber(name: string | null): number {
   return (name === null ? undefined : numbers[name.startsWith('SIG') ? name : `SIG${name}`]) ?? 0;
 }
 
-/** Whether the host confirmed the end of the process group within the time a caller will wait. */
+/** Whether the host confirmed, within the time a caller will wait, that nothing of the process group is left. */
 async function stop({ started, stop: stopGroup }: Supervision, output: Output): Promise<boolean> {
-  await Promise.race([output.group, started.exit, pause(stopWaitMs)]);
+  await Promise.race([output.group, started.exit, pause(stopWaitMs, undefined, unreferenced)]);
   const pgid = output.start.pgid;
   if (pgid === undefined) return false;
   const confirmed = await Promise.race([
     stopGroup(pgid).catch(() => false),
-    pause(stopWaitMs + drainMs).then(() => false),
+    pause(stopWaitMs + drainMs, false, unreferenced),
   ]);
-  await Promise.race([started.closed, pause(drainMs)]);
+  await Promise.race([started.outputEnded, pause(drainMs, undefined, unreferenced)]);
   return confirmed;
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms).unref();
-  });
 }

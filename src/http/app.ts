@@ -23,6 +23,8 @@ export function createApp(parts: AppParts): Express {
   const { onRefused, log } = parts;
   const app = express();
   app.disable('etag');
+  app.enable('case sensitive routing');
+  app.enable('strict routing');
   app.set('query parser', false);
   app.set('trust proxy', [...parts.trustedProxies]);
 

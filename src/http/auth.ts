@@ -60,8 +60,9 @@ export function bearerTokens(input: {
       takeUp(text);
       rejected = undefined;
     } catch (error) {
-      if (text !== undefined && text === rejected) return;
-      rejected = text;
+      // Once for each fault: a file that is gone counts as one.
+      if (rejected === (text ?? '')) return;
+      rejected = text ?? '';
       input.onInvalid(error);
     }
   };

@@ -33,7 +33,7 @@ export async function listen(input: {
   server.on('clientError', answerMalformed);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(input.port, input.host, () => {
+    server.listen(input.port, input.host.replace(/^\[(.*)\]$/, '$1'), () => {
       server.off('error', reject);
       resolve();
     });

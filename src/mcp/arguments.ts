@@ -7,6 +7,9 @@ const maxProblems = 10;
 
 /** Throws INVALID_ARGUMENT naming every bad argument; unknown ones are refused by name. */
 export function parseArguments(schema: z.ZodObject, args: unknown): Readonly<Record<string, unknown>> {
+  // The one name that an object takes in silently.
+  if (typeof args === 'object' && args !== null && Object.hasOwn(args, '__proto__'))
+    throw failure('INVALID_ARGUMENT', { problem: '__proto__: there is no such argument' });
   const parsed = schema.safeParse(args ?? {});
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.flatMap((issue) => describeIssue(issue, Object.keys(schema.shape)));

@@ -1,5 +1,6 @@
 /** The one place where a tool runs: parse, locate, decide, audit, run, show, audit and metrics. */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
 import { failure, GatewayError } from '../base/errors.ts';
 import type { Audit, AuditIntent } from '../observe/audit.ts';
 import { describeError, type Log } from '../observe/log.ts';
@@ -36,6 +37,9 @@ export interface Gate {
 
 /** There is no such tool: a fault of the protocol, not of a call. */
 export class UnknownTool extends Error {}
+
+/** How long a cancelled call may take to end before it is left behind. */
+const cancelledWithinMs = 6_000;
 
 /** How a call ended, as it goes into audit and metrics. */
 interface Ending {
@@ -124,7 +128,11 @@ export function createGate(input: {
       const tool = tools.get(call.tool);
       if (tool === undefined) {
         metrics.called({ tool: 'unknown', effect: 'unknown', outcome: 'denied', seconds: 0 });
-        await audit.refuse(intentOf(randomUUID(), call, undefined), 'UNKNOWN_TOOL', 'there is no such tool');
+        await audit.refuse(intentOf(randomUUID(), call, undefined), {
+          outcome: 'denied',
+          code: 'UNKNOWN_TOOL',
+          reason: 'there is no such tool',
+        });
         throw new UnknownTool(call.tool);
       }
       const serving = serve(tool, call);
@@ -133,9 +141,10 @@ export function createGate(input: {
     },
     async drain(graceMs) {
       draining = true;
-      const timer = setTimeout(() => cancelAll.abort(), graceMs);
-      await Promise.allSettled([...underWay]);
-      clearTimeout(timer);
+      const ended = Promise.allSettled([...underWay]);
+      const late = await Promise.race([ended, pause(graceMs, 'late', { ref: false })]);
+      cancelAll.abort();
+      if (late === 'late') await Promise.race([ended, pause(cancelledWithinMs, undefined, { ref: false })]);
     },
     get draining() {
       return draining;
@@ -183,7 +192,7 @@ function createRecorder(audit: Audit, call: Call, tool: Tool): Recorder {
         });
       } else if (answer.kind === 'error') {
         const intent = { ...intentOf(requestId, call, tool), vmid: recorder.vmid };
-        await audit.refuse(intent, answer.error.code, answer.error.message);
+        await audit.refuse(intent, { outcome, code: answer.error.code, reason: answer.error.message });
       }
     },
   };
@@ -208,7 +217,7 @@ function vmidOf(tool: Tool, args: Readonly<Record<string, unknown>>): { vmid?: n
 
 function outcomeOf({ code }: GatewayError): Ending['outcome'] {
   if (code === 'PERMISSION_DENIED') return 'denied';
-  return code === 'CANCELLED' ? 'cancelled' : 'error';
+  return code === 'CANCELLED' || code === 'CANCELLED_EARLY' ? 'cancelled' : 'error';
 }
 
 /** SECURITY: an error that was not foreseen says nothing but where to look. */

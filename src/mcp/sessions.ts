@@ -6,6 +6,7 @@
 import {
   type AuthInfo,
   isInitializeRequest,
+  isJSONRPCRequest,
   LATEST_PROTOCOL_VERSION,
   type Server,
   SUPPORTED_PROTOCOL_VERSIONS,
@@ -39,6 +40,8 @@ interface Session {
   readonly transport: WebStandardStreamableHTTPServerTransport;
   /** Requests and streams under way. */
   active: number;
+  /** Ids of the requests under way: a second one of the same id would get the first one's answer. */
+  readonly ids: Set<string | number>;
   usedAt: number;
 }
 
@@ -93,6 +96,7 @@ export function createSessions(input: {
       allowsBatches: negotiated(seed.protocolVersion) < '2025-06-18',
       transport,
       active: 0,
+      ids: new Set(),
       usedAt: performance.now(),
     };
     const protocolClosed = transport.onclose;
@@ -134,8 +138,13 @@ export function createSessions(input: {
   };
 
   const serve = async (session: Session, { request, body, authInfo, finished }: SessionRequest) => {
+    const ids = requestIds(body);
+    if (ids.some((id) => session.ids.has(id)))
+      return refusal(400, -32600, 'A request with this id is under way on the session');
+    for (const id of ids) session.ids.add(id);
     session.active++;
     void finished.then(() => {
+      for (const id of ids) session.ids.delete(id);
       session.active--;
       session.usedAt = performance.now();
     });
@@ -187,6 +196,11 @@ export function createSessions(input: {
       await Promise.all([...sessions.values()].map(end));
     },
   };
+}
+
+function requestIds(body: unknown): (string | number)[] {
+  const messages: unknown[] = Array.isArray(body) ? body : [body];
+  return messages.flatMap((message) => (isJSONRPCRequest(message) ? [message.id] : []));
 }
 
 /** The version that a server answers to a client that asked for this one. */

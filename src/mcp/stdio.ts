@@ -7,7 +7,7 @@ export async function serveOverStdio(buildServer: ServerBuilder): Promise<void> 
   const ended = new Promise<void>((resolve) => {
     process.stdin.once('end', resolve);
     process.stdin.once('close', resolve);
-    process.stdout.once('error', () => resolve());
+    process.stdout.on('error', () => resolve());
   });
   const handle = serveStdio(() => buildServer({ principal: { name: 'stdio' } }));
   await ended;

@@ -30,13 +30,19 @@ export interface AuditOutcome {
   readonly bytes: number;
 }
 
+export interface AuditRefusal {
+  readonly outcome: AuditOutcome['outcome'];
+  readonly code: string;
+  readonly reason: string;
+}
+
 export interface Audit {
   /** Writes the intent. Throws AUDIT_UNAVAILABLE: then nothing may be carried out. */
   begin(intent: AuditIntent): Promise<void>;
   /** Writes the outcome of what was begun. Never throws; a failure makes later calls be refused. */
   finish(outcome: AuditOutcome): Promise<void>;
-  /** Writes intent and refusal in one line. Never throws. */
-  refuse(intent: AuditIntent, code: string, reason: string): Promise<void>;
+  /** Writes intent and outcome of a call that was not carried out, in one line. Never throws. */
+  refuse(intent: AuditIntent, refusal: AuditRefusal): Promise<void>;
   /** Why the log cannot be written, or undefined. Tries again where the last attempt failed. */
   problem(): Promise<string | undefined>;
   close(): Promise<void>;
@@ -99,14 +105,10 @@ export function createAudit({ file }: { file: string }): Audit {
   return {
     begin: (intent) => write({ event: 'begin', ...presentable(intent) }),
     finish: (outcome) => write({ event: 'finish', ...outcome }).catch(() => {}),
-    refuse: (intent, code, reason) =>
-      write({
-        event: 'refuse',
-        ...presentable(intent),
-        outcome: 'denied',
-        code,
-        reason: clean(reason),
-      }).catch(() => {}),
+    refuse: (intent, { outcome, code, reason }) =>
+      write({ event: 'refuse', ...presentable(intent), outcome, code, reason: clean(reason) }).catch(
+        () => {},
+      ),
     async problem() {
       if (problem !== undefined || handle === undefined) await write({ event: 'check' }).catch(() => {});
       return problem;

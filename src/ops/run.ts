@@ -45,9 +45,10 @@ export interface Run {
  * whenever its input is a socket, as sshd's is. setpriv is preferred to su, whose `-c`
  * starts a new session, out of reach of the process group by which a command is stopped.
  * SECURITY: the caller's variables go to env alone; as shell variables here they could replace the command.
+ * They come over standard input, before the command's own, for arguments of a process are everyone's to see.
  */
 const entry = `
-mark=$1 user=$2 dir=$3 command=$4; shift 4
+mark=$1 user=$2 dir=$3 command=$4 variables=$5; shift 5
 fail() { printf '%s %s\\n' "$mark" "$1" >&2; exit 2; }
 uid= gid= home=
 while IFS=: read -r name _ u g _ h _; do
@@ -58,7 +59,12 @@ done </etc/passwd
 export HOME="\${home:-/}" USER="$user" LOGNAME="$user"
 if [ -n "$dir" ]; then cd -- "$dir" 2>/dev/null || fail cwd; else cd -- "$HOME" 2>/dev/null || cd /; fi
 unset OLDPWD
-[ $# -eq 0 ] || set -- env "$@"
+[ "$variables" -eq 0 ] || set -- env
+while [ $# -le "$variables" ] && [ "$variables" -gt 0 ]; do
+  IFS= read -r line || fail variables
+  value=$(printf '%b.' "\${line#*=}")
+  set -- "$@" "\${line%%=*}=\${value%.}"
+done
 if shell=$(command -v bash); then set -- "$@" "$shell" --norc -c "$command"
 else shell=/bin/sh; set -- "$@" "$shell" -c "$command"; fi
 if [ "$uid" = 0 ]; then printf '%s\\n' "$mark"; exec "$@"; fi
@@ -91,10 +97,15 @@ export function createRun({ executor, inventory }: { executor: Executor; invento
       const { vmid, env = {} } = request;
       const driver = await inventory.driver(options.signal);
       const mark = randomBytes(12).toString('hex');
-      const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+      const variables = Object.entries(env).map(([name, value]) => `${name}=${escaped(value)}\n`);
       const script = ['/bin/sh', '-c', entry, 'sh', mark, request.user ?? 'root', request.cwd ?? ''];
-      const argv = driver.attach(vmid, [...script, request.command, ...variables]);
-      const result = await carryOut(executor, { ...limitsOf(request), argv, announces: mark }, options);
+      const argv = driver.attach(vmid, [...script, request.command, String(variables.length)]);
+      const stdin = variables.length === 0 ? request.stdin : variables.join('') + (request.stdin ?? '');
+      const result = await carryOut(
+        executor,
+        { ...limitsOf({ ...request, stdin }), argv, announces: mark },
+        options,
+      );
       if (!result.begun) throw await explain(vmid, mark, result, options.signal);
       return result;
     },
@@ -106,6 +117,11 @@ export function createRun({ executor, inventory }: { executor: Executor; invento
       );
     },
   };
+}
+
+/** One line for `read -r` and `printf %b`. */
+function escaped(value: string): string {
+  return value.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
 }
 
 function limitsOf({ timeoutMs, maxBytes, stdin }: CommandRequest) {

@@ -1,6 +1,7 @@
 /** The decision on a call: pure, so that every rule can be tested against every tool. */
+import { includes } from '../base/vmids.ts';
 import { dangerIn } from './danger.ts';
-import { type Intent, includes, type Principal, type Rules } from './rules.ts';
+import type { Intent, Principal, Rules } from './rules.ts';
 
 export type Decision =
   | { readonly kind: 'allow' }

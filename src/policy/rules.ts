@@ -1,5 +1,6 @@
 /** What policy speaks of: who calls, what the call would do, and what the operator allows. */
 import type { Toolset } from '../base/toolsets.ts';
+import type { VmidRange } from '../base/vmids.ts';
 
 /** How far a tool can reach, from harmless to irreversible. One tool, one effect. */
 export const effects = ['read', 'change', 'disrupt', 'destroy'] as const;
@@ -32,11 +33,6 @@ export interface Intent {
   readonly variables?: readonly string[];
 }
 
-export interface VmidRange {
-  readonly first: number;
-  readonly last: number;
-}
-
 export interface Rules {
   /** Empty means all. */
   readonly toolsets: readonly string[];
@@ -46,8 +42,4 @@ export interface Rules {
   readonly allowedVmids: readonly VmidRange[];
   readonly deniedVmids: readonly VmidRange[];
   readonly dangerousCommands: boolean;
-}
-
-export function includes(ranges: readonly VmidRange[], vmid: number): boolean {
-  return ranges.some(({ first, last }) => vmid >= first && vmid <= last);
 }

@@ -6,7 +6,7 @@ export interface ClosedSessions {
   has(id: string): boolean;
 }
 
-/** Keeps the latest `max` ids; older ones are past the life of a session id by then. */
+/** Keeps the latest `max` ids, for as long as the process lives: an older one could be reopened by its owner. */
 export function createClosedSessions({ max }: { max: number }): ClosedSessions {
   const ids = new Set<string>();
   return {

@@ -37,9 +37,14 @@ export function bytesFor(maxChars: number): number {
   return maxChars * 4 + 16;
 }
 
-export function commandOutput(result: CommandResult, maxChars: number, note: string | undefined): Output {
-  const stdout = showStream(result.stdout, maxChars);
-  const stderr = showStream(result.stderr, maxChars);
+/** In the form for programs, output that is no text comes as base64; for readers, with U+FFFD in its place. */
+export function commandOutput(
+  result: CommandResult,
+  options: { maxChars: number; form: 'text' | 'json'; note: string | undefined },
+): Output {
+  const { note } = options;
+  const stdout = showStream(result.stdout, options);
+  const stderr = showStream(result.stderr, options);
   return {
     exit_code: result.exitCode,
     stdout: stdout.text,
@@ -72,15 +77,15 @@ function suffix(encoding: string | undefined): string {
   return encoding === undefined ? '' : ` (${encoding})`;
 }
 
-function showStream(stream: Stream, maxChars: number): Shown {
+function showStream(stream: Stream, { maxChars, form }: { maxChars: number; form: 'text' | 'json' }): Shown {
   const whole = stream.tail.length === 0;
   const head = whole ? stream.head : trimEnd(stream.head);
   const tail = trimStart(stream.tail);
-  const texts = [decode(head), decode(tail)] as const;
-  if (texts[0] === undefined || texts[1] === undefined) return showBinary(stream, maxChars);
-  const first = [...texts[0]];
-  const last = [...texts[1]];
-  if (whole && first.length <= maxChars) return { text: texts[0] };
+  const binary = decode(head) === undefined || decode(tail) === undefined;
+  if (binary && form === 'json') return showBinary(stream, maxChars);
+  const first = [...head.toString('utf8')];
+  const last = [...tail.toString('utf8')];
+  if (whole && first.length <= maxChars) return { text: first.join('') };
   const half = Math.ceil(maxChars / 2);
   const end = whole ? first : last;
   const shown = joinCut(

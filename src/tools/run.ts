@@ -15,8 +15,7 @@ import {
 import { bytesFor, CommandOutput, commandOutput, json, showCommand } from './render.ts';
 
 const detached = /(^|[^&>|])&\s{0,8}($|[;\n)]|exit\b|echo\b)|\b(nohup|setsid|disown|daemonize)\b/;
-const untracked =
-  'processes left in the background are not tracked: they go on until they end or the container stops';
+const untracked = 'processes left in the background are not tracked: they may go on after this call';
 
 function noteOn(command: string, background: boolean): string | undefined {
   return background || detached.test(command) ? untracked : undefined;
@@ -44,7 +43,7 @@ export const runTools = [
     }),
     output: CommandOutput,
     runs: ({ command, env = {} }) => ({ command, variables: Object.keys(env) }),
-    async run({ timeout, response_format: _, ...request }, { ops, signal, limits, onOutput }) {
+    async run({ timeout, response_format: form, ...request }, { ops, signal, limits, onOutput }) {
       const result = await ops.run.inContainer(
         {
           ...request,
@@ -53,7 +52,8 @@ export const runTools = [
         },
         { signal, ...(onOutput && { onOutput }) },
       );
-      return commandOutput(result, limits.maxChars, noteOn(request.command, result.background));
+      const note = noteOn(request.command, result.background);
+      return commandOutput(result, { maxChars: limits.maxChars, form, note });
     },
     show: (output, { response_format }) => (response_format === 'json' ? json(output) : showCommand(output)),
     exitCode: (output) => output.exit_code,
@@ -74,7 +74,7 @@ export const runTools = [
     }),
     output: CommandOutput,
     runs: ({ command }) => ({ command, variables: [] }),
-    async run({ command, timeout }, { ops, signal, limits, onOutput }) {
+    async run({ command, timeout, response_format: form }, { ops, signal, limits, onOutput }) {
       const result = await ops.run.onHost(
         {
           command,
@@ -83,7 +83,8 @@ export const runTools = [
         },
         { signal, ...(onOutput && { onOutput }) },
       );
-      return commandOutput(result, limits.maxChars, noteOn(command, result.background));
+      const note = noteOn(command, result.background);
+      return commandOutput(result, { maxChars: limits.maxChars, form, note });
     },
     show: (output, { response_format }) => (response_format === 'json' ? json(output) : showCommand(output)),
     exitCode: (output) => output.exit_code,

@@ -16,7 +16,8 @@ const facts: { readonly [C in ErrorCode]: FactsOf<C> } = {
   CONTAINER_IS_TEMPLATE: { vmid: 100 },
   COMMAND_NOT_STARTED: { where: 'in container 100' },
   COMMAND_TIMEOUT: { timeoutS: 30, stopped: true },
-  CANCELLED: {},
+  CANCELLED: { stopped: true },
+  CANCELLED_EARLY: {},
   LOOK_FAILED: { what: 'its guests' },
   ACTION_FAILED: { action: 'start container 100' },
   ACTION_INCOMPLETE: { action: 'stop container 100', state: 'running' },
@@ -76,14 +77,14 @@ test('a wait that is not known is not mentioned', () => {
 
 test('cause and evidence stay out of the message', () => {
   const cause = new Error('secret detail');
-  const error = failure('CANCELLED', {}, { cause, evidence: { stderr: 'canary' } });
+  const error = failure('CANCELLED', { stopped: true }, { cause, evidence: { stderr: 'canary' } });
   assert.equal(error.cause, cause);
   assert.deepEqual(error.evidence, { stderr: 'canary' });
   assert.doesNotMatch(error.message + error.advice, /secret detail|canary/);
 });
 
 test('a failure without a cause has none, and without evidence has an empty one', () => {
-  const error = failure('CANCELLED', {});
+  const error = failure('CANCELLED', { stopped: true });
   assert.equal('cause' in error, false);
   assert.deepEqual(error.evidence, {});
   assert.ok(error instanceof GatewayError && error instanceof Error);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { commandLine, quote } from '../../../src/base/shell.ts';
 import type { Command } from '../../../src/exec/executor.ts';
-import { createStartReader, launch, maxLineBytes, stopLine } from '../../../src/exec/launch.ts';
+import { createStartReader, launch, maxLineBytes } from '../../../src/exec/launch.ts';
 
 const command: Command = { argv: ['echo', "it's"], timeoutMs: 30_000, maxBytes: 1000 };
 const nonce = '0123456789abcdef01234567';
@@ -23,12 +23,12 @@ test('the line reports its process group, then becomes the command under a backs
   const { line, nonce: own } = launch(command, { sudo: false });
   assert.match(own, /^[0-9a-f]{24}$/);
   const started = commandLine(['timeout', '-s', 'KILL', '35', 'echo', "it's"]);
-  assert.equal(line, `printf '%s %s\\n' ${own} "$$"; exec ${started}`);
+  assert.equal(line, `printf '%s %s\\n' ${own} "$$" && exec ${started}`);
 });
 
 test('with sudo the same line is one argument of a shell of root', () => {
   const { line, nonce: own } = launch(command, { sudo: true });
-  const inner = `printf '%s %s\\n' ${own} "$$"; exec ${commandLine(['timeout', '-s', 'KILL', '35', ...command.argv])}`;
+  const inner = `printf '%s %s\\n' ${own} "$$" && exec ${commandLine(['timeout', '-s', 'KILL', '35', ...command.argv])}`;
   assert.equal(line, `exec sudo -n -- /bin/sh -c ${quote(inner)}`);
 });
 
@@ -58,12 +58,6 @@ test('the bound on the line holds after quoting, at every level', () => {
   assert.throws(of("'".repeat(40_000), false), { name: 'RangeError' });
   assert.throws(of("'".repeat(20_000), true), { name: 'RangeError' });
   assert.throws(of('a\0b', false), { name: 'RangeError', message: /NUL/ });
-});
-
-test('the stopping line asks first, and kills what is left', () => {
-  const line = stopLine(4711, { sudo: false });
-  assert.match(line, /^kill -TERM -- -4711 .*kill -0 -- -4711 .*kill -KILL -- -4711 .*exit 0$/);
-  assert.equal(stopLine(4711, { sudo: true }), `exec sudo -n -- /bin/sh -c ${quote(line)}`);
 });
 
 test('the group is read wherever the chunks part', () => {

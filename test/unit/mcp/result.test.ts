@@ -42,7 +42,7 @@ test('what the host said is fenced as untrusted, and empty streams are left out'
 
 test('evidence is bounded, its head and tail kept', () => {
   const evidence = { stdout: `begin${'x'.repeat(10_000)}end` };
-  const { stdout } = errorOf(failure('CANCELLED', {}, { evidence }), 100);
+  const { stdout } = errorOf(failure('CANCELLED', { stopped: true }, { evidence }), 100);
   assert.match(String(stdout), /begin/);
   assert.match(String(stdout), /9908 characters left out/);
   assert.match(String(stdout), /end\n```$/);

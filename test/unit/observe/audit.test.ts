@@ -72,7 +72,11 @@ test('a call leaves its intent and then its outcome, under one request id', asyn
 
 test('a refusal is one line with its code and reason', async (t) => {
   const { audit, file } = open(t);
-  await audit.refuse(intent, 'PERMISSION_DENIED', 'the gateway is read-only\n(READ_ONLY)');
+  await audit.refuse(intent, {
+    outcome: 'denied',
+    code: 'PERMISSION_DENIED',
+    reason: 'the gateway is read-only\n(READ_ONLY)',
+  });
   const [{ time: _, ...line } = {}] = linesOf(file);
   const reason = 'the gateway is read-only\\u{a}(READ_ONLY)';
   assert.deepEqual(line, {
@@ -149,8 +153,7 @@ test('the line of the largest body that can arrive stays bounded', async (t) => 
   const row = Array.from({ length: 50 }, () => '\u2028'.repeat(500));
   await audit.refuse(
     { ...intent, arguments: Array.from({ length: 50 }, () => row) },
-    'INVALID_ARGUMENT',
-    'x',
+    { outcome: 'error', code: 'INVALID_ARGUMENT', reason: 'x' },
   );
   const { size } = statSync(file);
   assert.ok(size <= 512 * 1024, `${size} bytes for one refused call`);
@@ -180,7 +183,7 @@ test('where the log cannot be written nothing may begin, and that is told until 
   mkdirSync(file, { recursive: true });
   await assert.rejects(audit.begin(intent), isUnavailable);
   await audit.finish(outcome);
-  await audit.refuse(intent, 'PERMISSION_DENIED', 'x');
+  await audit.refuse(intent, { outcome: 'denied', code: 'PERMISSION_DENIED', reason: 'x' });
   assert.equal(await audit.problem(), 'EISDIR');
   rmdirSync(file);
   assert.equal(await audit.problem(), undefined);

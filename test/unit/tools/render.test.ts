@@ -13,11 +13,14 @@ function captured(content: string | Buffer, maxChars: number): CommandResult['st
 
 function render(
   stdout: string | Buffer,
-  options: { stderr?: string; exitCode?: number; maxChars?: number } = {},
+  options: { stderr?: string; exitCode?: number; maxChars?: number; form?: 'text' | 'json' } = {},
 ) {
-  const { stderr = '', exitCode = 0, maxChars = 1000 } = options;
+  const { stderr = '', exitCode = 0, maxChars = 1000, form = 'json' } = options;
   const streams = { stdout: captured(stdout, maxChars), stderr: captured(stderr, maxChars) };
-  const output = commandOutput({ exitCode, background: false, ...streams }, maxChars, undefined);
+  const output = commandOutput(
+    { exitCode, background: false, ...streams },
+    { maxChars, form, note: undefined },
+  );
   assert.deepEqual(CommandOutput.parse(output), output, 'it fits its own schema');
   return output;
 }
@@ -111,4 +114,16 @@ test('a byte order mark and NUL are part of the text', () => {
 
 test('data as text is indented JSON', () => {
   assert.equal(json([{ vmid: 100 }]), '[\n  {\n    "vmid": 100\n  }\n]');
+});
+
+test('for readers a broken byte among text becomes U+FFFD, and head and tail stay', () => {
+  const text = Buffer.concat([
+    Buffer.from('head\n'),
+    Buffer.from([0xff]),
+    Buffer.from(`${'x'.repeat(3000)}\ntail`),
+  ]);
+  const { stdout, stdout_encoding } = render(text, { form: 'text' });
+  assert.equal(stdout_encoding, undefined);
+  assert.ok(stdout.startsWith('head\n\ufffdxxx'));
+  assert.ok(stdout.endsWith('\ntail'));
 });
