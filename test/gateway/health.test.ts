@@ -137,3 +137,30 @@ test('what cannot be recorded is not carried out', async () => {
     await gateway.close();
   }
 });
+
+test('it recovers also when its last connection dies while a further one has just failed', async () => {
+  const gateway = await startTestGateway();
+  try {
+    const client = await gateway.modern();
+    const ready = async () => ((await get(gateway, '/readyz')).status === 200 ? true : undefined);
+    await eventually(ready);
+    gateway.lab.control.refuseConnections(true);
+    // One more than a connection takes, so that another is tried.
+    const calls = Array.from({ length: 8 }, () =>
+      client.callTool({
+        name: 'proxmox_container_exec_command',
+        arguments: { vmid: 100, command: 'sleep 20' },
+      }),
+    );
+    await eventually(() =>
+      gateway.log.some((line) => line.includes('could not connect')) ? true : undefined,
+    );
+    gateway.lab.control.dropConnections();
+    for (const result of await Promise.all(calls))
+      assert.match(failureOf(result).code, /^(CONNECTION_LOST|HOST_UNREACHABLE)$/);
+    gateway.lab.control.refuseConnections(false);
+    await eventually(ready, 15_000);
+  } finally {
+    await gateway.close();
+  }
+});

@@ -78,6 +78,19 @@ describe('sessions of the 2025 revisions', () => {
     assert.equal((await post(batch, { 'mcp-session-id': newer })).status, 400);
   });
 
+  test('a second request of an id that is under way is refused, not given the first one’s answer', async () => {
+    const id = await open();
+    const call = (command: string) => {
+      const params = { name: 'proxmox_container_exec_command', arguments: { vmid: 100, command } };
+      return post({ jsonrpc: '2.0', id: 77, method: 'tools/call', params }, { 'mcp-session-id': id });
+    };
+    const first = call('sleep 0.5; echo first');
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    assert.equal((await call('echo second')).status, 400);
+    assert.match(await (await first).text(), /first/);
+    assert.match(await (await call('echo third')).text(), /third/);
+  });
+
   test('equal request ids of many clients get each its own answer', async () => {
     const ids = await Promise.all(Array.from({ length: 20 }, () => open()));
     const answers = await Promise.all(

@@ -1,7 +1,9 @@
 /** Containers with real namespaces, through both drivers: one behaviour. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { failureOf, textOf } from '../gateway/harness.ts';
 import { newMarker, onBench, type RealGateway, startRealGateway } from './harness.ts';
 
@@ -63,7 +65,17 @@ for (const driver of ['lxc-attach', 'pct'] as const) {
       assert.equal((await run(`cat <<'EOF'\n${value}\nEOF`)).stdout, `${value}\n`);
       assert.equal((await run('pwd', { cwd: '/var' })).stdout, '/var\n');
       assert.equal((await run('cat', { stdin: value })).stdout, value);
+      const both = await run('printf %s "$V"; cat', { stdin: value, env: { V: value, W: '', X: '\\n\n' } });
+      assert.equal(both.stdout, value + value);
       assert.equal((await run('read x; echo got:$x')).stdout, 'got:\n');
+    });
+
+    test('values of variables are in no process’s arguments', async () => {
+      const canary = newMarker();
+      const call = run('sleep 1.5; printf %s "$V"', { env: { V: canary }, stdin: 'x' });
+      await pause(700);
+      assert.notEqual(spawnSync('pgrep', ['-f', canary]).status, 0);
+      assert.equal((await call).stdout, canary);
     });
 
     test('another user is that user, with its own home', async () => {
