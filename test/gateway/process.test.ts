@@ -90,7 +90,7 @@ describe('the process', () => {
       .split('\n')
       .find((line) => line.includes('"finish"') && line.includes(requestId));
     assert.match(end ?? '', /"outcome":"cancelled"/);
-    assert.ok(lab.control.execLines.some((line) => line.startsWith('kill -TERM')));
+    assert.ok(lab.control.execLines.some((line) => line.includes('kill -TERM -')));
   });
 
   test('over stdio only the protocol is on stdout, and it ends with its client', async () => {

@@ -86,10 +86,12 @@ describe('running commands in a container', () => {
     assert.ok((rest.stdout_original_length ?? 0) > 4000);
   });
 
-  test('what is no text comes as base64', async () => {
-    const { stdout, stdout_encoding } = await output({ command: "printf '\\377\\000\\001'" });
+  test('what is no text comes as base64 for programs, and readable for readers', async () => {
+    const command = "printf '\\377\\000\\001'";
+    const { stdout, stdout_encoding } = await output({ command, response_format: 'json' });
     assert.equal(stdout_encoding, 'base64');
     assert.deepEqual(Buffer.from(stdout, 'base64'), Buffer.from([0xff, 0, 1]));
+    assert.equal((await output({ command })).stdout, '\ufffd\0\u0001');
   });
 
   test('text that looks like shell or protocol stays text', async () => {
