@@ -11,22 +11,20 @@ export type Log = { readonly [L in Level]: (message: string, fields?: Fields) =>
 
 export function createLog({ level, write }: { level: Level; write: (line: string) => void }): Log {
   const most = levels.indexOf(level);
-  const at = (entry: Level) => (message: string, fields: Fields) => {
-    if (levels.indexOf(entry) > most) return;
-    const record: Record<string, unknown> = {
-      time: new Date().toISOString(),
-      level: entry,
-      message: clean(message, 1000),
+  const at =
+    (entry: Level) =>
+    (message: string, fields: Fields = {}) => {
+      if (levels.indexOf(entry) > most) return;
+      const record: Record<string, unknown> = {
+        time: new Date().toISOString(),
+        level: entry,
+        message: clean(message, 1000),
+      };
+      for (const [name, value] of Object.entries(fields))
+        record[name] = typeof value === 'string' ? clean(value, 1000) : value;
+      write(`${JSON.stringify(record)}\n`);
     };
-    for (const [name, value] of Object.entries(fields))
-      record[name] = typeof value === 'string' ? clean(value, 1000) : value;
-    write(`${JSON.stringify(record)}\n`);
-  };
-  const entry = (name: Level) => {
-    const put = at(name);
-    return (message: string, fields: Fields = {}) => put(message, fields);
-  };
-  return { error: entry('error'), warn: entry('warn'), info: entry('info'), debug: entry('debug') };
+  return { error: at('error'), warn: at('warn'), info: at('info'), debug: at('debug') };
 }
 
 /** What went wrong, with its causes, for the log alone. */
