@@ -6,10 +6,11 @@ import ssh2, { type AuthContext, type Connection, type ParsedKey } from 'ssh2';
 import type { LabNode } from '../proxmox/node.ts';
 import { serveSessions } from './sessions.ts';
 
-/** sshd's MaxAuthTries, a bound on connections, and the number of command lines remembered. */
+/** sshd's MaxAuthTries, a bound on connections, and what is remembered of commands. */
 const maxAuthTries = 6;
 const maxConnections = 100;
-const maxExecLines = 1000;
+const maxHeard = 1000;
+const maxHeardChars = 10_000;
 
 export interface LabControl {
   /** Breaks every connection as a lost network would. */
@@ -21,8 +22,8 @@ export interface LabControl {
   refuseAuthentication(refuse: boolean): void;
   readonly connections: number;
   readonly authAttempts: number;
-  /** The latest command lines, at the most 1000. */
-  readonly execLines: readonly string[];
+  /** What the latest commands were: their lines and what came to their standard input, at the most 1000 texts of 10,000 characters. */
+  readonly heard: readonly string[];
 }
 
 export interface SshServer {
@@ -58,7 +59,7 @@ function sameText(given: string, expected: string): boolean {
 
 interface State {
   readonly sockets: Set<Socket>;
-  readonly execLines: string[];
+  readonly heard: string[];
   authAttempts: number;
   refusesConnections: boolean;
   refusesAuthentication: boolean;
@@ -102,9 +103,9 @@ function serveClient(
       state.refusedChannels -= 1;
       return true;
     },
-    heard(line) {
-      state.execLines.push(line);
-      if (state.execLines.length > maxExecLines) state.execLines.shift();
+    heard(text) {
+      state.heard.push(text.slice(0, maxHeardChars));
+      if (state.heard.length > maxHeard) state.heard.shift();
     },
   });
 }
@@ -129,8 +130,8 @@ function createControl(state: State): LabControl {
     get authAttempts() {
       return state.authAttempts;
     },
-    get execLines() {
-      return state.execLines;
+    get heard() {
+      return state.heard;
     },
   };
 }
@@ -138,7 +139,7 @@ function createControl(state: State): LabControl {
 /** Resolves when the server listens on 127.0.0.1. */
 export async function startSshServer(options: SshServerOptions): Promise<SshServer> {
   const state: State = {
-    ...{ sockets: new Set(), execLines: [], authAttempts: 0 },
+    ...{ sockets: new Set(), heard: [], authAttempts: 0 },
     ...{ refusesConnections: false, refusesAuthentication: false, refusedChannels: 0 },
   };
   const accepts = createAuthentication(options, state);

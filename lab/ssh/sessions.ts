@@ -15,7 +15,8 @@ export interface SessionRules {
   readonly node: LabNode;
   /** Whether the next channel is to be refused. */
   refuses(): boolean;
-  heard(line: string): void;
+  /** A command line, or a piece of a command's standard input. */
+  heard(text: string): void;
 }
 
 export function serveSessions(client: Connection, rules: SessionRules): void {
@@ -51,6 +52,7 @@ function serveSession(session: Session, { node, heard }: SessionRules, closed: (
     channel.on('error', () => {});
     channel.on('close', closed);
     heard(command);
+    channel.on('data', (chunk: Buffer) => heard(chunk.toString()));
     runCommand(channel, node, toByteString(command), env).catch(() => channel.close());
   });
   session.on('sftp', (accept) => {

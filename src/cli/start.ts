@@ -15,6 +15,7 @@ import { watchEventLoop } from '../observe/event-loop.ts';
 import { createLog, type Log } from '../observe/log.ts';
 import { createMetrics, type Metrics } from '../observe/metrics.ts';
 import { createOps } from '../ops/ops.ts';
+import { entry } from '../ops/run.ts';
 import { createRememberedKeys } from '../state/remembered-keys.ts';
 import { catalog } from '../tools/catalog.ts';
 
@@ -141,7 +142,7 @@ async function createExecutor(config: Config, events: ExecutorEvents): Promise<E
     credential,
     hostKeys,
   };
-  const executor = createSshExecutor({ target, sudo: config.SSH_SUDO, events });
+  const executor = createSshExecutor({ target, sudo: config.SSH_SUDO, texts: [entry], events });
   executor.start();
   return executor;
 }

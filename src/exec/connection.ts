@@ -77,6 +77,11 @@ export class SshConnection {
     });
   }
 
+  /** Gives up a connection that does not answer. */
+  abandon(): void {
+    this.#client.destroy();
+  }
+
   close(): void {
     this.#client.end();
     const force = setTimeout(() => this.#client.destroy(), 500);

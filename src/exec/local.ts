@@ -2,8 +2,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { userInfo } from 'node:os';
 import { failure } from '../base/errors.ts';
+import { quote } from '../base/shell.ts';
 import type { Command, ExecResult, Executor, RunOptions } from './executor.ts';
-import { launch, stopLine } from './launch.ts';
+import { opening, order } from './launch.ts';
+import { stopScript } from './stop-script.ts';
 import { type Exit, type Started, supervise } from './supervise.ts';
 
 const host = 'this host';
@@ -33,8 +35,9 @@ export function createLocalExecutor({ sudo }: { sudo: boolean }): Executor {
     return child;
   };
 
+  const asRoot = (script: string) => (sudo ? `exec sudo -n -- /bin/sh -c ${quote(script)}` : script);
   const stop = async (pgid: number): Promise<boolean> => {
-    const started = adapt(shell(stopLine(pgid, { sudo })));
+    const started = adapt(shell(asRoot(stopScript(pgid))));
     started.stdout.resume();
     started.stderr.resume();
     started.stdin.end();
@@ -45,8 +48,12 @@ export function createLocalExecutor({ sudo }: { sudo: boolean }): Executor {
     async run(command: Command, options: RunOptions): Promise<ExecResult> {
       if (options.signal.aborted) throw failure('CANCELLED_EARLY', {});
       if (running.size >= maxRunning) throw failure('BUSY', { what: 'commands on this host', retryInS: 5 });
-      const { line, nonce } = launch(command, { sudo });
-      return await supervise({ started: adapt(shell(line)), command, nonce, stop, host }, options);
+      const line = order(command, []);
+      const { line: opened, nonce } = opening({ texts: [], sudo });
+      const started = adapt(shell(opened));
+      // There is no connection that could be given up; its timeout ends it.
+      const onDeaf = () => {};
+      return await supervise({ started, command, order: line, nonce, stop, onDeaf, host }, options);
     },
     status: () => ({ connected: true, connections: 0, channels: running.size, queued: 0 }),
     async close() {},

@@ -3,25 +3,19 @@ import { failure, GatewayError } from '../base/errors.ts';
 import { connect, droppedHandshake, type SshTarget } from './connect.ts';
 import type { SshConnection } from './connection.ts';
 import type { ExecutorEvents, ExecutorStatus } from './executor.ts';
+import { type Hold, holdAfter, withRetry } from './hold.ts';
 
 /** sshd allows 10 sessions a connection, closed ones linger a moment, and one must stay free to stop a command. */
 const maxChannels = 7;
 const maxUrgentChannels = 9;
+/** Spares leave room for commands that come while none is ready. */
+const maxWithSpares = 5;
 const maxConnections = 8;
 const maxQueued = 256;
 const queueWaitMs = 30_000;
 const idleMs = 60_000;
 /** How long a refusal counts: it may have been a session that lingered. */
 const ceilingMs = 5_000;
-
-/** First wait after a failed connect, doubled each time up to the most. */
-const backoffMs = 500;
-const backoffMaxMs = 10_000;
-/** sshd ends handshakes when too many are open or the address is penalised: give it time. */
-const droppedBackoffMs = 60_000;
-const patientDrops = 8;
-/** SECURITY: OpenSSH 9.8+ bans an address that fails to authenticate again and again. */
-const refusedHoldMs = 60_000;
 
 export interface Lease {
   readonly connection: SshConnection;
@@ -35,11 +29,6 @@ interface Waiter {
   readonly refuse: (error: unknown) => void;
 }
 
-interface Trouble {
-  readonly error: GatewayError;
-  readonly until: number;
-}
-
 export class SshPool {
   readonly #target: SshTarget;
   readonly #events: ExecutorEvents;
@@ -48,7 +37,7 @@ export class SshPool {
   #connecting: Promise<void> | undefined;
   #failures = 0;
   #drops = 0;
-  #trouble: Trouble | undefined;
+  #trouble: Hold | undefined;
   #retry: NodeJS.Timeout | undefined;
   #closed = false;
   readonly #reaper: NodeJS.Timeout;
@@ -74,6 +63,17 @@ export class SshPool {
     const lease = this.#wait(signal);
     this.connectSoon();
     return await lease;
+  }
+
+  /**
+   * A place that nobody needs now, for a shell opened ahead. All are on one connection, so that the others
+   * can fall idle.
+   */
+  spare(): Lease | undefined {
+    const [oldest] = this.#connections;
+    if (this.#closed || this.#waiters.length > 0 || oldest === undefined) return undefined;
+    const most = performance.now() < oldest.ceiling.until ? oldest.ceiling.channels - 1 : maxWithSpares;
+    return oldest.open && oldest.channels < most ? this.#lease(oldest) : undefined;
   }
 
   /** Opens a connection in the background where there is room for one, none is being opened and no hold lasts. */
@@ -229,7 +229,7 @@ export class SshPool {
   }
 
   /** Nobody waits for a host that cannot be had; where trying again may help, it is tried when the hold ends. */
-  #hold({ error, until }: Trouble): void {
+  #hold({ error, until }: Hold): void {
     for (const waiter of this.#waiters.splice(0)) waiter.refuse(error);
     clearTimeout(this.#retry);
     if (!error.retryable || this.#closed) return;
@@ -243,31 +243,5 @@ export class SshPool {
       if (this.#connections.size <= 1) return;
       if (connection.channels === 0 && performance.now() - connection.idleSince > idleMs) connection.close();
     }
-  }
-}
-
-/** `failures` and `drops` are consecutive; a host that is down is asked often, one that sheds load rarely. */
-function holdAfter(error: GatewayError, failures: number, drops: number): number {
-  if (!error.retryable) return refusedHoldMs;
-  const most = drops > patientDrops ? droppedBackoffMs : backoffMaxMs;
-  const full = Math.min(most, backoffMs * 2 ** Math.min(failures, 10));
-  return full / 2 + (Math.random() * full) / 2;
-}
-
-/** The error that put the pool on hold, told again with how long the hold still lasts. */
-function withRetry(error: GatewayError, target: SshTarget, retryInS: number): GatewayError {
-  const { host, username } = target;
-  const options = { cause: error };
-  switch (error.code) {
-    case 'SSH_AUTH_FAILED':
-      return failure('SSH_AUTH_FAILED', { host, username, retryInS }, options);
-    case 'HOST_UNREACHABLE':
-      return failure(
-        'HOST_UNREACHABLE',
-        { host, problem: 'the last attempt to connect failed', retryInS },
-        options,
-      );
-    default:
-      return error;
   }
 }

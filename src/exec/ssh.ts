@@ -1,11 +1,13 @@
 /** Runs commands over SSH. */
 import { setTimeout as pause } from 'node:timers/promises';
-import { failure } from '../base/errors.ts';
+import { failure, GatewayError } from '../base/errors.ts';
 import type { SshTarget } from './connect.ts';
-import { ChannelRefused, type SshChannel } from './connection.ts';
+import { ChannelRefused } from './connection.ts';
 import type { Command, ExecResult, Executor, ExecutorEvents, RunOptions } from './executor.ts';
-import { launch, stopLine } from './launch.ts';
+import { oneLine, opening, order } from './launch.ts';
 import { type Lease, SshPool } from './pool.ts';
+import { createSpares, type WaitingShell } from './spares.ts';
+import { stopScript } from './stop-script.ts';
 import { type Started, supervise } from './supervise.ts';
 
 /** A refused channel was not started: it is tried again, elsewhere or when a place is free. */
@@ -13,34 +15,42 @@ const refusalWaitMs = 20;
 const refusedForMs = 30_000;
 /** How long a session that the server does not let go of keeps its place. */
 const lingerMs = 5_000;
+const stopTimeoutMs = 5_000;
 
 export interface SshExecutor extends Executor {
   /** Opens the first connection in the background. */
   start(): void;
 }
 
+/** `texts` are long arguments that many commands share: the host is sent them ahead. */
 export function createSshExecutor(input: {
   target: SshTarget;
   sudo: boolean;
+  texts: readonly string[];
   events: ExecutorEvents;
 }): SshExecutor {
-  const { target, sudo } = input;
+  const { target, sudo, texts } = input;
   const { host } = target;
-  const pool = new SshPool(input);
 
-  /** A channel that runs the line, on a place of its own. Tries again while the host refuses it unstarted. */
-  const open = async (line: string, options: { signal: AbortSignal; urgent?: boolean }): Promise<Opened> => {
+  const openOn = async (lease: Lease): Promise<WaitingShell> => {
+    try {
+      const { line, nonce } = opening({ texts, sudo });
+      return { lease, channel: await lease.connection.exec(line, host), nonce };
+    } catch (error) {
+      if (error instanceof ChannelRefused) lease.refused();
+      else lease.release();
+      throw error;
+    }
+  };
+
+  /** A shell on a place of its own. Tries again while the host refuses it unstarted. */
+  const open = async (options: { signal: AbortSignal; urgent?: boolean }): Promise<WaitingShell> => {
     const until = performance.now() + refusedForMs;
     for (;;) {
-      const lease = await pool.acquire(options);
       try {
-        return { lease, channel: await lease.connection.exec(line, host) };
+        return await openOn(await pool.acquire(options));
       } catch (error) {
-        if (!(error instanceof ChannelRefused)) {
-          lease.release();
-          throw error;
-        }
-        lease.refused();
+        if (!(error instanceof ChannelRefused)) throw error;
       }
       if (performance.now() > until)
         throw failure('BUSY', { what: `${host} opens no more SSH sessions`, retryInS: 5 });
@@ -48,13 +58,28 @@ export function createSshExecutor(input: {
     }
   };
 
+  const spares = createSpares({
+    async open() {
+      const lease = pool.spare();
+      return lease === undefined ? undefined : await openOn(lease);
+    },
+    discard: (shell) => adapt(shell).release(),
+  });
+  const pool = new SshPool({
+    target,
+    events: {
+      ...input.events,
+      connected() {
+        input.events.connected();
+        spares.refill();
+      },
+    },
+  });
+
   const stop = async (pgid: number): Promise<boolean> => {
-    const { lease, channel } = await open(stopLine(pgid, { sudo }), {
-      signal: AbortSignal.timeout(5_000),
-      urgent: true,
-    });
-    const started = adapt(channel, lease);
-    started.stdin.end();
+    const signal = AbortSignal.timeout(stopTimeoutMs);
+    const started = adapt(spares.take() ?? (await open({ signal, urgent: true })));
+    started.stdin.end(oneLine(stopScript(pgid)));
     started.stdout.resume();
     started.stderr.resume();
     try {
@@ -64,11 +89,31 @@ export function createSshExecutor(input: {
     }
   };
 
+  const carryOut = async (shell: WaitingShell, command: Command, line: string, options: RunOptions) => {
+    const { nonce, lease } = shell;
+    const onDeaf = () => lease.connection.abandon();
+    const running = supervise(
+      { started: adapt(shell), command, order: line, nonce, stop, onDeaf, host },
+      options,
+    );
+    spares.refill();
+    return await running.finally(spares.refill);
+  };
+
   return {
     async run(command: Command, options: RunOptions): Promise<ExecResult> {
-      const { line, nonce } = launch(command, { sudo });
-      const { lease, channel } = await open(line, options);
-      return await supervise({ started: adapt(channel, lease), command, nonce, stop, host }, options);
+      if (options.signal.aborted) throw failure('CANCELLED_EARLY', {});
+      const line = order(command, texts);
+      const spare = spares.take();
+      if (spare !== undefined) {
+        try {
+          return await carryOut(spare, command, line, options);
+        } catch (error) {
+          // The host had ended it before it took the order: nothing has happened.
+          if (!(error instanceof GatewayError && error.code === 'COMMAND_NOT_STARTED')) throw error;
+        }
+      }
+      return await carryOut(await open(options), command, line, options);
     },
     status: () => pool.status(),
     start: () => pool.connectSoon(),
@@ -76,12 +121,8 @@ export function createSshExecutor(input: {
   };
 }
 
-interface Opened {
-  readonly lease: Lease;
-  readonly channel: SshChannel;
-}
-
-function adapt({ stream, exit, gone, outputEnded }: SshChannel, lease: Lease): Started {
+function adapt({ lease, channel }: WaitingShell): Started {
+  const { stream, exit, gone, outputEnded } = channel;
   let released = false;
   return {
     stdout: stream,

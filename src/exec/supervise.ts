@@ -7,9 +7,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { failure } from '../base/errors.ts';
 import { createCapture, wholeText } from './capture.ts';
 import type { Command, ExecResult, RunOptions } from './executor.ts';
-import { createStartReader } from './launch.ts';
+import { createStartReader } from './start-reader.ts';
 
-/** A shell line that was started, over SSH or here. */
+/** A waiting shell, over SSH or here. */
 export interface Started {
   readonly stdout: Readable;
   readonly stderr: Readable;
@@ -30,14 +30,20 @@ export interface Exit {
 export interface Supervision {
   readonly started: Started;
   readonly command: Command;
+  /** The line that the shell waits for. */
+  readonly order: string;
   readonly nonce: string;
   /** Ends the process group; resolves to whether the host confirmed it. */
   readonly stop: (pgid: number) => Promise<boolean>;
+  /** Called where the shell does not take its order in time: it hears nothing. */
+  readonly onDeaf: () => void;
   readonly host: string;
 }
 
 const unreferenced = { ref: false };
 
+/** How long a shell that stands may take to say that it took its order. */
+const startMs = 10_000;
 /** How long output may still come after the exit of a command whose children hold it open. */
 const drainMs = 250;
 /** The same, for children that keep writing. */
@@ -52,7 +58,8 @@ type Ending =
 export async function supervise(supervision: Supervision, options: RunOptions): Promise<ExecResult> {
   const { started, command, host } = supervision;
   const output = collect(supervision, options.onOutput);
-  feed(started.stdin, command.stdin);
+  feed(started.stdin, supervision.order + (command.stdin ?? ''));
+  const deaf = setTimeout(() => output.start.started || supervision.onDeaf(), startMs);
   const ending = await firstEnding(started, command.timeoutMs, options.signal);
   try {
     switch (ending.kind) {
@@ -74,6 +81,7 @@ export async function supervise(supervision: Supervision, options: RunOptions): 
       }
     }
   } finally {
+    clearTimeout(deaf);
     started.release();
   }
 }
@@ -113,10 +121,9 @@ function collect({ started, command, nonce }: Supervision, onOutput: RunOptions[
 }
 
 /** A command may exit without reading: a broken pipe there is no fault of the call. */
-function feed(stdin: Writable, text: string | undefined): void {
+function feed(stdin: Writable, text: string): void {
   stdin.on('error', () => {});
-  if (text === undefined) stdin.end();
-  else stdin.end(text);
+  stdin.end(text);
 }
 
 /** Whatever comes first: the exit, the loss of the way to it, the deadline, the caller's wish. */
@@ -154,7 +161,7 @@ async function leavesBackground(started: Started, output: Output): Promise<boole
 }
 
 function result(exit: Exit, background: boolean, output: Output, host: string): ExecResult {
-  if (output.start.pgid === undefined)
+  if (!output.start.started)
     throw failure('COMMAND_NOT_STARTED', { where: `on ${host}` }, { evidence: output.evidence() });
   return {
     exitCode: exit.code ?? 128 + signalNumber(exit.signal),

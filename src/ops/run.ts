@@ -47,7 +47,7 @@ export interface Run {
  * SECURITY: the caller's variables go to env alone; as shell variables here they could replace the command.
  * They come over standard input, before the command's own, for arguments of a process are everyone's to see.
  */
-const entry = `
+export const entry = `
 mark=$1 user=$2 dir=$3 command=$4 variables=$5; shift 5
 fail() { printf '%s %s\\n' "$mark" "$1" >&2; exit 2; }
 uid= gid= home=

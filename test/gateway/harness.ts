@@ -83,6 +83,11 @@ export async function startTestGateway(
   };
 }
 
+/** What the node was asked to do: all that came to it but the shells that wait for orders. */
+export function ordersTo({ control }: Lab): string[] {
+  return control.heard.filter((text) => !text.includes('gateway_order'));
+}
+
 export async function connectLegacy(url: URL, bearer: string): Promise<LegacyClient> {
   const client = new LegacyClient({ name: 'legacy-test', version: '1' });
   const transport = new LegacyTransport(url, {

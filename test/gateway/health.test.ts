@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { eventually, failureOf, startTestGateway, type TestGateway } from './harness.ts';
+import { eventually, failureOf, ordersTo, startTestGateway, type TestGateway } from './harness.ts';
 
 async function get(gateway: TestGateway, path: string) {
   const answer = await fetch(new URL(path, gateway.url));
@@ -118,7 +118,7 @@ test('what cannot be recorded is not carried out', async () => {
     await rm(file, { force: true });
     await mkdir(file);
     const client = await gateway.modern();
-    const before = gateway.lab.control.execLines.length;
+    const before = ordersTo(gateway.lab).length;
     const call = () =>
       client.callTool({
         name: 'proxmox_container_exec_command',
@@ -126,7 +126,11 @@ test('what cannot be recorded is not carried out', async () => {
       });
     const failure = failureOf(await call());
     assert.equal(failure.code, 'AUDIT_UNAVAILABLE');
-    assert.ok(!gateway.lab.control.execLines.slice(before).some((line) => line.includes('touch /tmp/x')));
+    assert.ok(
+      !ordersTo(gateway.lab)
+        .slice(before)
+        .some((line) => line.includes('touch /tmp/x')),
+    );
     const ready = await get(gateway, '/readyz');
     assert.equal(ready.status, 503);
     assert.match(JSON.stringify(ready.body), /audit/);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { failureOf, startTestGateway, type TestGateway } from './harness.ts';
+import { failureOf, ordersTo, startTestGateway, type TestGateway } from './harness.ts';
 
 describe('what the operator allows', () => {
   let gateway: TestGateway;
@@ -33,12 +33,12 @@ describe('what the operator allows', () => {
 
   test('a refused call asks nothing of the host and is recorded', async () => {
     const client = await gateway.modern();
-    const before = gateway.lab.control.execLines.length;
+    const before = ordersTo(gateway.lab).length;
     await client.callTool({
       name: 'proxmox_container_exec_command',
       arguments: { vmid: 102, command: 'id', env: { API_TOKEN: 'canary-value' } },
     });
-    assert.equal(gateway.lab.control.execLines.length, before);
+    assert.equal(ordersTo(gateway.lab).length, before);
     const refusal = (await gateway.audit()).findLast(({ event }) => event === 'refuse');
     assert.equal(refusal?.code, 'PERMISSION_DENIED');
     assert.equal(refusal?.principal, 'alice');

@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { type Lab, startLab } from '../../lab/lab.ts';
-import { connectModern, eventually, settingsFor, token } from './harness.ts';
+import { connectModern, eventually, ordersTo, settingsFor, token } from './harness.ts';
 import { spawnGateway } from './process.ts';
 
 describe('the process', () => {
@@ -90,7 +90,7 @@ describe('the process', () => {
       .split('\n')
       .find((line) => line.includes('"finish"') && line.includes(requestId));
     assert.match(end ?? '', /"outcome":"cancelled"/);
-    assert.ok(lab.control.execLines.some((line) => line.includes('kill -TERM -')));
+    assert.ok(ordersTo(lab).some((line) => line.includes('kill -TERM -')));
   });
 
   test('over stdio only the protocol is on stdout, and it ends with its client', async () => {

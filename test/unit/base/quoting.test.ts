@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { commandLine } from '../../../src/base/shell.ts';
+import { hostileStrings } from '../hostile-strings.ts';
 
 const shells: readonly (readonly [string, ...string[]])[] = [
   ['bash'],
@@ -12,68 +13,6 @@ const shells: readonly (readonly [string, ...string[]])[] = [
   ['mksh'],
   ['zsh'],
 ];
-
-const pieces = [
-  ...`'"\\$\`!~%*?[]{}()<>|&;#=:^,.-+@/ \t\n\r`,
-  ...[
-    '$(id)',
-    '`id`',
-    '$HOME',
-    '$'.concat('{HOME}'),
-    '$$',
-    "'\\''",
-    '\\n',
-    '\\\\',
-    '--',
-    '-n',
-    '~root',
-    '/*',
-    '%s',
-    '%%',
-    '!!',
-  ],
-  ...['a', 'Z', '0', 'é', 'ß', '日本', '🙂', '\u202e', '\u00a0', '\ufeff', '\u0301'],
-  ...Array.from({ length: 31 }, (_, index) => String.fromCharCode(index + 1)),
-  ...['\u007f', '\u0080', '\u009b'],
-];
-
-/** Mulberry32: the same strings in every run. */
-function createRandom(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
-
-function hostileStrings(count: number): string[] {
-  const random = createRandom(20_260_728);
-  const strings = [
-    '',
-    ' ',
-    '\n',
-    '\n\n',
-    '-',
-    '--',
-    '-n',
-    '-e',
-    '\\',
-    "'",
-    '"',
-    '!',
-    '~',
-    '*',
-    'x\n',
-    '\ttab',
-  ];
-  while (strings.length < count) {
-    const length = 1 + random(12);
-    strings.push(Array.from({ length }, () => pieces[random(pieces.length)] ?? '').join(''));
-  }
-  return strings;
-}
 
 const strings = hostileStrings(512);
 const batchSize = 64;

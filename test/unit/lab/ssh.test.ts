@@ -67,7 +67,7 @@ describe('the lab’s sshd', () => {
     lab.control.refuseAuthentication(false);
     const back = await connect(lab);
     assert.equal(lab.control.connections, 1);
-    assert.equal(lab.control.execLines.at(-1), 'true');
+    assert.equal(lab.control.heard.at(-1), 'true');
     back.close();
   });
 

@@ -1,9 +1,9 @@
-/** The line that stops a process group, in every shell that may come to read it. */
+/** The script that stops a process group, in every shell that may come to read it. */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
-import { stopLine } from '../../../src/exec/launch.ts';
+import { stopScript } from '../../../src/exec/stop-script.ts';
 
 const shells: readonly (readonly [program: string, ...args: string[]])[] = [
   ['bash'],
@@ -49,7 +49,7 @@ for (const [program, ...args] of shells) {
     for (const script of scripts) {
       const { pid } = await group(script);
       assert.ok(isThere(pid));
-      assert.equal(await exitCode(program, [...args, '-c', stopLine(pid, { sudo: false })]), 0);
+      assert.equal(await exitCode(program, [...args, '-c', stopScript(pid)]), 0);
       const left = spawnSync('ps', ['-eo', 'pgid=,stat='], { encoding: 'utf8' }).stdout;
       assert.doesNotMatch(left, new RegExp(`^ *${pid} +[^Z ]`, 'm'));
     }
@@ -59,7 +59,7 @@ for (const [program, ...args] of shells) {
     if (process.getuid?.() !== 0) return;
     const child = await group('echo up; sleep 60');
     const as = ['--reuid=65534', '--clear-groups', program, ...args, '-c'];
-    assert.equal(await exitCode('setpriv', [...as, stopLine(child.pid, { sudo: false })]), 1);
+    assert.equal(await exitCode('setpriv', [...as, stopScript(child.pid)]), 1);
     process.kill(-child.pid, 'SIGKILL');
   });
 }

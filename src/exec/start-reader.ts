@@ -1,0 +1,74 @@
+/** Reads the start of a waiting shell's output: noise, «nonce pgid», «nonce go», then the announcement where one is due. */
+
+/** How much of what a login script prints before the command is kept to look for the shell's own line. */
+const maxNoiseBytes = 64 * 1024;
+
+export interface StartReader {
+  /** Gives back what belongs to the command's own output. */
+  push(chunk: Buffer): Buffer;
+  readonly pgid: number | undefined;
+  /** The shell has taken the order. */
+  readonly started: boolean;
+  /** The announcement came, or none is due. */
+  readonly begun: boolean;
+}
+
+export function createStartReader(nonce: string, announces: string | undefined): StartReader {
+  const marker = Buffer.from(`${nonce} `);
+  let pending: Buffer = Buffer.alloc(0);
+  let pgid: number | undefined;
+  let started = false;
+  let begun = false;
+  let settled = false;
+
+  /** Login noise may hold the nonce too, when it lists processes: only a number behind it counts. */
+  const readGroup = (): boolean => {
+    for (let at = pending.indexOf(marker); at >= 0; at = pending.indexOf(marker, at + 1)) {
+      const end = pending.indexOf(0x0a, at);
+      if (end < 0) return false;
+      const digits = pending.subarray(at + marker.length, end).toString('latin1');
+      if (!/^[1-9]\d{0,9}$/.test(digits)) continue;
+      pgid = Number(digits);
+      pending = pending.subarray(end + 1);
+      return true;
+    }
+    if (pending.length > maxNoiseBytes) pending = pending.subarray(pending.length - marker.length - 16);
+    return false;
+  };
+
+  /** Takes the line if it is next; undefined while that cannot be told. */
+  const take = (line: Buffer): boolean | undefined => {
+    if (pending.length < line.length && line.subarray(0, pending.length).equals(pending)) return undefined;
+    if (!pending.subarray(0, line.length).equals(line)) return false;
+    pending = pending.subarray(line.length);
+    return true;
+  };
+  const go = Buffer.from(`${nonce} go\n`);
+  const announcement = announces === undefined ? undefined : Buffer.from(`${announces}\n`);
+
+  return {
+    get pgid() {
+      return pgid;
+    },
+    get started() {
+      return started;
+    },
+    get begun() {
+      return begun;
+    },
+    push(chunk) {
+      if (settled) return chunk;
+      pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
+      if (pgid === undefined && !readGroup()) return Buffer.alloc(0);
+      if (!started && take(go) !== true) return Buffer.alloc(0);
+      started = true;
+      const announced = announcement === undefined ? true : take(announcement);
+      if (announced === undefined) return Buffer.alloc(0);
+      begun = announced;
+      settled = true;
+      const rest = pending;
+      pending = Buffer.alloc(0);
+      return rest;
+    },
+  };
+}
