@@ -19,6 +19,8 @@ export type Knob =
   /** Waiting, and work of the processor, before pct does anything. */
   | 'pct-delay-ms'
   | 'pct-cpu-ms'
+  /** Waiting of every lxc-attach, those by pct included. */
+  | 'attach-delay-ms'
   /** No call of pct begins as long as it is set. */
   | 'pct-hangs'
   | 'start-fails'

@@ -3,9 +3,8 @@ package Namespace;
 
 use strict;
 use warnings;
+use Config;
 use Exporter 'import';
-use POSIX ();
-use Socket qw(AF_INET SOCK_DGRAM);
 
 our @EXPORT_OK = qw(CONTAINER NODE clone_into unshare join_namespaces private_root loopback_up);
 
@@ -29,6 +28,9 @@ use constant {
     MNT_DETACH => 2,
 };
 
+# POSIX and Socket would cost every lxc-attach more than the original takes in all.
+use constant { SIGCHLD => 17, AF_INET => 2, SOCK_DGRAM => 2 };
+
 # Numbers of the kernel's tables arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
 my %number_on = (
     x86_64 => {
@@ -42,7 +44,7 @@ my %number_on = (
 # Strings are copied, for syscall() takes none that is read-only.
 sub call {
     my ($name, @args) = @_;
-    my $machine = (POSIX::uname())[4];
+    my ($machine) = $Config{archname} =~ /^(\w+?)-/;
     my $number = ($number_on{$machine} // {})->{$name} // die "no number of $name on $machine\n";
     my $result = syscall($number, @args);
     die "$name(@args): $!\n" if $result == -1;
@@ -59,7 +61,7 @@ sub unshare { call('unshare', $_[0] + 0) }
 # Forks straight into new namespaces: the child is the first process of its process namespace.
 sub clone_into {
     my ($flags) = @_;
-    return call('clone', $flags | POSIX::SIGCHLD(), 0, 0, 0, 0);
+    return call('clone', $flags | SIGCHLD, 0, 0, 0, 0);
 }
 
 # Joins the namespaces of a process; all are opened before the first is entered, for /proc changes with them.
