@@ -1,4 +1,5 @@
 /** From a host's address to a live connection: proven host key, one way of authentication, a POSIX shell. */
+import { createConnection, type Socket } from 'node:net';
 import ssh2, { type AnyAuthMethod, type Client, type ConnectConfig } from 'ssh2';
 import { failure, GatewayError } from '../base/errors.ts';
 import { quote } from '../base/shell.ts';
@@ -60,7 +61,7 @@ export async function connect(target: SshTarget): Promise<SshConnection> {
   for (let families = keyFamilies; families.length > 0; ) {
     const attempt = await handshake(target, families.flat());
     if (attempt.kind === 'ready') {
-      const connection = new SshConnection(attempt.client);
+      const connection = new SshConnection(attempt.client, attempt.socket);
       await checkShell(connection, target.host);
       return connection;
     }
@@ -79,7 +80,7 @@ export async function connect(target: SshTarget): Promise<SshConnection> {
 }
 
 type Attempt =
-  | { readonly kind: 'ready'; readonly client: Client }
+  | { readonly kind: 'ready'; readonly client: Client; readonly socket: Socket }
   | { readonly kind: 'refused'; readonly key: Buffer }
   | { readonly kind: 'failed'; readonly error: GatewayError };
 
@@ -93,16 +94,16 @@ async function handshake(target: SshTarget, serverHostKey: readonly string[]): P
     // Stays for the client's whole life: an 'error' without a listener would end the process.
     client.on('error', (error) => {
       problem ??= error;
-      client.destroy();
+      socket.destroy();
     });
   });
-  // Without this each small packet waits for the acknowledgement of the one before: 40 ms a call.
-  client.once('connect', () => client.setNoDelay(true));
+  // Ours, so that it can be ended whatever state ssh2 is in. With Nagle's algorithm each small packet would
+  // wait for the acknowledgement of the one before: 40 ms a call.
+  const socket = createConnection({ host: target.host, port: target.port, noDelay: true });
   try {
     client.connect({
       ...authentication(target),
-      host: target.host,
-      port: target.port,
+      sock: socket,
       readyTimeout: connectTimeoutMs,
       keepaliveInterval: keepaliveIntervalMs,
       keepaliveCountMax: keepaliveMisses,
@@ -116,16 +117,20 @@ async function handshake(target: SshTarget, serverHostKey: readonly string[]): P
       },
     });
   } catch (error) {
+    socket.on('error', () => {}).destroy();
     return { kind: 'failed', error: toFailure(error, target) };
   }
-  if (await settled) return { kind: 'ready', client };
+  if (await settled) return { kind: 'ready', client, socket };
   if (refusedKey !== undefined) return { kind: 'refused', key: refusedKey };
   return { kind: 'failed', error: toFailure(problem, target) };
 }
 
 /** Exactly one method, so that no other credential of this machine is ever offered. */
-function authentication({ credential, username }: SshTarget): ConnectConfig {
+function authentication({ credential, username, host }: SshTarget): ConnectConfig {
   const found = credential();
+  const problem = found.kind === 'key' ? keyProblem(found.key, found.passphrase) : undefined;
+  if (problem !== undefined)
+    throw failure('HOST_UNREACHABLE', { host, problem: `the gateway's own key file ${problem}` });
   const method: AnyAuthMethod =
     found.kind === 'password'
       ? { type: 'password', username, password: found.password }
@@ -182,6 +187,8 @@ function describe(error: unknown): string {
 /** How a server that sheds load, or bans an address, shows itself. */
 export const droppedHandshake = 'the connection ended during the handshake';
 
+const endedAtOnce = 'the connection ended at once';
+
 const probeText = `a'b\\\\c\\n"$HOME" !~*`;
 
 /** Everything later relies on the login shell reading quoted arguments as POSIX says. */
@@ -191,7 +198,9 @@ async function checkShell(connection: SshConnection, host: string): Promise<void
     .exec(`printf '%s\\n' ${quote(mark + probeText)}`, host)
     .catch((error: unknown) => {
       connection.close();
-      throw error instanceof ChannelRefused ? failure('BUSY', { what: 'SSH sessions', retryInS: 5 }) : error;
+      if (error instanceof ChannelRefused) throw failure('BUSY', { what: 'SSH sessions', retryInS: 5 });
+      // No call has been dispatched yet: a connection that ends here is a connect that failed.
+      throw failure('HOST_UNREACHABLE', { host, problem: endedAtOnce }, { cause: error });
     });
   const { stream, outputEnded } = channel;
   const chunks: Buffer[] = [];
@@ -205,13 +214,13 @@ async function checkShell(connection: SshConnection, host: string): Promise<void
   const tooLate = new Promise<void>((resolve) => {
     setTimeout(resolve, connectTimeoutMs).unref();
   });
-  await Promise.race([outputEnded, tooLate]);
+  const inTime = await Promise.race([outputEnded.then(() => true), tooLate.then(() => false)]);
   if (Buffer.concat(chunks).toString('utf8').includes(`${mark}${probeText}\n`)) return;
   const wasOpen = connection.open;
   connection.close();
-  throw wasOpen
-    ? failure('SHELL_UNSUPPORTED', { host })
-    : failure('HOST_UNREACHABLE', { host, problem: 'the connection ended at once' });
+  if (wasOpen && inTime) throw failure('SHELL_UNSUPPORTED', { host });
+  const problem = wasOpen ? 'its login shell did not answer in time' : endedAtOnce;
+  throw failure('HOST_UNREACHABLE', { host, problem });
 }
 
 /** The fingerprints of the keys that a server shows, without trying to log in; none where it does not answer. */

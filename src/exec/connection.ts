@@ -1,4 +1,5 @@
 /** One live SSH connection and the channels on it. */
+import type { Socket } from 'node:net';
 import type { Client, ClientChannel } from 'ssh2';
 import { failure } from '../base/errors.ts';
 import type { Exit } from './supervise.ts';
@@ -28,10 +29,12 @@ export class SshConnection {
   idleSince = performance.now();
   #open = true;
   readonly #client: Client;
+  readonly #socket: Socket;
   readonly #watchers = new Set<() => void>();
 
-  constructor(client: Client) {
+  constructor(client: Client, socket: Socket) {
     this.#client = client;
+    this.#socket = socket;
     this.closed = new Promise((resolve) => {
       client.once('close', () => {
         this.#open = false;
@@ -54,7 +57,7 @@ export class SshConnection {
     return await new Promise<SshChannel>((resolve, reject) => {
       const lost = () => reject(failure('CONNECTION_LOST', { host }));
       const unwatch = this.#whenClosed(lost);
-      const timer = setTimeout(() => this.#client.destroy(), openTimeoutMs);
+      const timer = setTimeout(() => this.abandon(), openTimeoutMs);
       const answered = () => {
         clearTimeout(timer);
         unwatch();
@@ -79,12 +82,13 @@ export class SshConnection {
 
   /** Gives up a connection that does not answer. */
   abandon(): void {
-    this.#client.destroy();
+    this.#socket.destroy();
   }
 
   close(): void {
     this.#client.end();
-    const force = setTimeout(() => this.#client.destroy(), 500);
+    // ssh2's own destroy() does nothing after end(), and a silent peer never answers that.
+    const force = setTimeout(() => this.abandon(), 500);
     this.#whenClosed(() => clearTimeout(force));
   }
 

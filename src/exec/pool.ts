@@ -223,18 +223,17 @@ export class SshPool {
     this.#events.connectFailed(error.code);
     this.#failures++;
     this.#drops = error.message.includes(droppedHandshake) ? this.#drops + 1 : 0;
-    const until = performance.now() + holdAfter(error, this.#failures, this.#drops);
-    this.#trouble = { error, until };
+    this.#trouble = holdAfter(error, this.#failures, this.#drops);
     if (this.#connections.size === 0) this.#hold(this.#trouble);
   }
 
-  /** Nobody waits for a host that cannot be had; where trying again may help, it is tried when the hold ends. */
-  #hold({ error, until }: Hold): void {
+  /** Nobody waits for a host that cannot be had; it is tried again without being asked. */
+  #hold({ error, retryAt }: Hold): void {
     for (const waiter of this.#waiters.splice(0)) waiter.refuse(error);
     clearTimeout(this.#retry);
-    if (!error.retryable || this.#closed) return;
+    if (this.#closed) return;
     // The timer itself ends the hold: it may fire a fraction before the clock says so.
-    this.#retry = setTimeout(() => this.#connectNow(), Math.max(0, until - performance.now())).unref();
+    this.#retry = setTimeout(() => this.#connectNow(), Math.max(0, retryAt - performance.now())).unref();
   }
 
   /** One connection stays, so that the next call need not wait for a handshake. */

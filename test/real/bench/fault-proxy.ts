@@ -2,6 +2,8 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises';
+import { token } from '../../gateway/harness.ts';
+import type { Sshd } from './sshd.ts';
 
 export interface Endpoint {
   readonly host: string;
@@ -14,10 +16,7 @@ type Direction = (typeof directions)[number];
 /** FIN, RST, silence that lasts, or one flipped bit. */
 export type Fault = 'cut' | 'reset' | 'freeze' | 'corrupt';
 
-interface Failing {
-  readonly received: number;
-  readonly fault: Fault;
-}
+type Failing = Readonly<{ received: number; fault: Fault }>;
 
 /** What befalls every link, read anew for each chunk. */
 interface Weather {
@@ -39,11 +38,19 @@ export async function startFaultProxy(target?: Endpoint, at: Partial<Endpoint> =
   return proxy;
 }
 
+/** Settings of a gateway process that reaches sshd over the link. */
+export function settingsOver(link: Endpoint, sshd: Sshd, stateDir: string): Record<string, string> {
+  const ssh = { HOST: link.host, SSH_PORT: `${link.port}`, SSH_HOST_KEY: sshd.fingerprint };
+  const ports = { SERVER_PORT: '0', METRICS_PORT: '0' };
+  const credentials = { SSH_KEY: sshd.keyFile, MCP_AUTH_TOKEN: token };
+  return { I_ACCEPT_RISKS: 'true', ...ssh, ...ports, ...credentials, STATE_DIR: stateDir };
+}
+
 export class FaultProxy implements Endpoint {
   readonly host: string;
+  port: number;
   /** Connections taken since the start; those that were refused are not among them. */
   taken = 0;
-  #port: number;
   #server: Server | undefined;
   #target = Promise.withResolvers<Endpoint>();
   #failing: Failing | undefined;
@@ -58,11 +65,7 @@ export class FaultProxy implements Endpoint {
 
   constructor(host: string, port: number) {
     this.host = host;
-    this.#port = port;
-  }
-
-  get port(): number {
-    return this.#port;
+    this.port = port;
   }
 
   /** Connections that the gateway has not let go of. */
@@ -124,10 +127,10 @@ export class FaultProxy implements Endpoint {
   /** Takes connections, after refuse() again on the same port. */
   async accept(): Promise<void> {
     const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => void this.#take(socket));
-    server.listen(this.#port, this.host);
+    server.listen(this.port, this.host);
     await once(server, 'listening');
     this.#server = server;
-    this.#port = (server.address() as AddressInfo).port;
+    this.port = (server.address() as AddressInfo).port;
   }
 
   /** Nobody listens: the machine itself refuses connections. Those that stand go on. */
@@ -157,7 +160,8 @@ export class FaultProxy implements Endpoint {
     const link = new Link(gateway, onward, this.#weather, this.#failing);
     this.#latest = link;
     this.#links.add(link);
-    gateway.once('close', () => this.#links.delete(link));
+    for (const socket of [gateway, onward])
+      socket.once('close', () => gateway.destroyed && onward.destroyed && this.#links.delete(link));
   }
 }
 
@@ -197,8 +201,10 @@ class Link {
 
   reset(): void {
     this.#over = true;
-    this.#gateway.resetAndDestroy();
-    this.#host.resetAndDestroy();
+    // libuv does not reset a socket that was told to end, and Node then never lets go of it.
+    for (const socket of [this.#gateway, this.#host])
+      if (socket.writableEnded) socket.destroy();
+      else socket.resetAndDestroy();
   }
 
   corrupt(): void {
@@ -283,7 +289,9 @@ function flipBit(bytes: Buffer): void {
 }
 
 function drained(socket: Socket): Promise<void> {
+  if (socket.destroyed) return Promise.resolve();
   return new Promise((resolve) => {
-    for (const event of ['drain', 'close']) socket.once(event, () => resolve());
+    const go = () => resolve(void socket.off('drain', go).off('close', go));
+    socket.on('drain', go).on('close', go);
   });
 }
