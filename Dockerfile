@@ -1,5 +1,5 @@
-# Stages: build compiles, modules holds what the gateway needs at run time, demo adds the pretend node,
-# and the last one, the product, is what `docker build .` makes.
+# Stages: build compiles, modules holds what the gateway needs at run time, demo adds the pretend node (as
+# sources, which Node runs), and the last one, the product, is what `docker build .` makes.
 ARG NODE_IMAGE=node:24-bookworm-slim
 
 FROM ${NODE_IMAGE} AS build
@@ -16,20 +16,29 @@ FROM ${NODE_IMAGE} AS modules
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts --omit=dev --omit=optional --no-audit --no-fund \
-  && find node_modules \( -name '*.map' -o -name '*.d.ts' -o -name '*.d.mts' -o -name '*.d.cts' -o -name '*.md' \
-     -o -name 'test' -o -name 'tests' \) -not -path '*/dist/*/test*' -prune -exec rm -rf {} +
+  && find node_modules -type f \( -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -name '*.cts' \
+     -o -iname '*.md' -not -iname 'licen*' \) -delete \
+  && find node_modules -type d \( -name test -o -name tests \) -not -path '*/dist/*' -prune -exec rm -rf {} + \
+  && find node_modules -type d -empty -delete
+
+FROM modules AS demo-modules
+# The pretend node's shell is a development dependency, and the only one that the demo needs.
+RUN npm install --save-prod --ignore-scripts --omit=dev --omit=optional --no-audit --no-fund \
+  "just-bash@$(node -p 'require("./package.json").devDependencies["just-bash"]')"
 
 FROM ${NODE_IMAGE} AS demo
 ENV NODE_ENV=production
 WORKDIR /app
-COPY --from=build /app/node_modules node_modules
+COPY --from=demo-modules /app/node_modules node_modules
 COPY package.json ./
 COPY src src
 COPY lab lab
-USER node
-ENV SERVER_HOST=0.0.0.0 METRICS_HOST=0.0.0.0
+USER 1000
+ENV SERVER_HOST=0.0.0.0 SERVER_PORT=8000 METRICS_HOST=0.0.0.0
 EXPOSE 8000
 STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --start-interval=1s --retries=3 \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.SERVER_PORT}/livez`).then((a)=>process.exit(a.ok?0:1),()=>process.exit(1))"]
 CMD ["node", "lab/demo.ts"]
 
 FROM ${NODE_IMAGE} AS gateway
@@ -42,16 +51,18 @@ ENV NODE_ENV=production \
     METRICS_HOST=0.0.0.0 \
     STATE_DIR=/state
 WORKDIR /app
-RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack /opt/yarn* \
+RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack \
+    /usr/local/bin/yarn* /opt/yarn* \
   && mkdir /state && chown node:node /state && chmod 0700 /state
 COPY --from=modules /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY package.json LICENSE ./
-USER node
+# The user node, as a number: Kubernetes' runAsNonRoot does not believe names.
+USER 1000
 VOLUME /state
 EXPOSE 8000 9464
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --start-interval=1s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.SERVER_PORT}/livez`).then((a)=>process.exit(a.ok?0:1),()=>process.exit(1))"]
 ENTRYPOINT ["node", "dist/main.js"]
 CMD ["serve"]

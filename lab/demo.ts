@@ -60,6 +60,7 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
+/** Where the gateway listens, as this process sees it. */
 function addressOf(env: Environment): string {
   const host = env.SERVER_HOST || '127.0.0.1';
   const reachable = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
@@ -80,13 +81,17 @@ async function answers(address: string, gateway: ChildProcess): Promise<boolean>
   return false;
 }
 
+function isLoopback(address: string): boolean {
+  return ['127.0.0.1', 'localhost', '[::1]'].includes(new URL(address).hostname);
+}
+
 function welcome(address: string, env: Environment): string {
   const [first = ''] = (env.MCP_AUTH_TOKEN ?? '').split(/\r?\n/);
   const token = first.replace(/^[A-Za-z0-9._-]{1,64}:/, '');
   const header = token === '' ? '' : ` --header "Authorization: Bearer ${token}"`;
   return [
     '',
-    'A gateway and a pretend Proxmox VE node with three containers are running, on this machine only.',
+    `A gateway and a pretend Proxmox VE node with three containers are running${isLoopback(address) ? ', on this machine only' : ''}.`,
     '',
     `  MCP URL  ${address}/mcp`,
     `  Token    ${token || (env.MCP_AUTH_TOKEN_FILE ? `one of those in ${env.MCP_AUTH_TOKEN_FILE}` : 'none is needed')}`,
@@ -114,7 +119,7 @@ async function demo(): Promise<number> {
     process.on(signal, () => gateway.exitCode === null && !gateway.killed && gateway.kill('SIGTERM'));
   process.on('exit', () => gateway.kill('SIGKILL'));
   const address = addressOf(env);
-  if (await answers(address, gateway)) process.stdout.write(welcome(address, env));
+  if (await answers(address, gateway)) process.stdout.write(welcome(env.DEMO_URL || address, env));
   else gateway.kill('SIGTERM');
   const [code] = (await ended) as [number | null];
   await lab.close();

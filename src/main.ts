@@ -60,7 +60,10 @@ async function run(command: string): Promise<void> {
 
 function fail(error: unknown): never {
   if (error instanceof ConfigError) {
-    const lines = error.faults.map(({ setting, problem }) => `  ${setting} ${problem}.`);
+    const lines = error.faults.map(({ setting, problem }) =>
+      // A line to be copied ends the text: nothing may come behind it.
+      problem.endsWith('\n') ? `  ${setting} ${problem.trimEnd()}` : `  ${setting} ${problem}.`,
+    );
     process.stderr.write(`proxmox-mcp-gateway cannot start:\n${lines.join('\n')}\n`);
     process.exit(configurationFault);
   }

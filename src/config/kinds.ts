@@ -168,20 +168,25 @@ export function readSettingFile(path: string): string {
     return content.toString('utf8');
   } catch (error) {
     if (error instanceof SettingError) throw error;
-    throw new SettingError(`names ${path}, which cannot be read (${reasonOf(error)})`);
+    throw new SettingError(`names ${path}, which cannot be read ${reasonOf(error)}`);
   }
 }
 
+/** The reason in parentheses, and the fix where there is one. */
 function reasonOf(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown reason';
   switch (code) {
     case 'ENOENT':
-      return 'there is no such file';
+      return '(there is no such file): put it there, or name another';
     case 'EACCES':
-      return `permission denied for uid ${process.getuid?.() ?? '?'}: make the file readable for it, for example with chmod 0444`;
+      return deniedTo(process.getuid?.() ?? '?');
     case 'EISDIR':
-      return 'it is a directory; Docker makes one where the source file of a mount is missing';
+      return '(it is a directory; Docker makes one where the source file of a mount is missing): remove it, and put the file in its place';
     default:
-      return code;
+      return `(${code})`;
   }
+}
+
+function deniedTo(uid: number | string): string {
+  return `(permission denied for uid ${uid}): give the file to it (chown ${uid}), or let all read it (chmod 0444); a Docker secret has owner and mode of its source file`;
 }

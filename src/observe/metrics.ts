@@ -28,6 +28,9 @@ export function createMetrics({ version, gauges }: { version: string; gauges: Ga
   const registers = [registry];
   const prefix = 'proxmox_mcp_';
   collectDefaultMetrics({ register: registry });
+  // Gauges named as only counters may be; each stands there by kind as well, under a proper name.
+  for (const kind of ['handles', 'requests', 'resources'])
+    registry.removeSingleMetric(`nodejs_active_${kind}_total`);
   const counter = <L extends string>(name: string, help: string, labelNames: L[]) =>
     new Counter({ name: `${prefix}${name}`, help, labelNames, registers });
   const gauge = (name: string, help: string, read: () => number) =>
