@@ -59,7 +59,10 @@ export const groups = {
     }),
     SERVER_PORT: integer(
       { min: 0, max: 65535, fallback: 8000 },
-      { about: 'Port to listen on; 0 takes a free one. With compose: the published port, from the shell or `.env`.' },
+      {
+        about:
+          'Port to listen on; 0 takes a free one. With compose: the published port, from the shell or `.env`.',
+      },
     ),
     ALLOWED_HOSTS: list(hostNameProblem, {
       about: 'Further host names by which clients reach the gateway, such as `mcp.lan`.',

@@ -1,5 +1,5 @@
 /** A shell on the host that waits for one command and then becomes it: the line that opens it, and the line it waits for. */
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { commandLine, quote } from '../base/shell.ts';
 import type { Command } from './executor.ts';
 
@@ -38,7 +38,7 @@ const wait = [
 
 /** `texts` are kept by the shell, so that orders need not carry them. */
 export function opening({ texts, sudo }: { texts: readonly string[]; sudo: boolean }): Opening {
-  const nonce = randomBytes(12).toString('hex');
+  const nonce = randomUUID();
   const shell = commandLine(['/bin/sh', '-c', wait, nonce, ...texts]);
   return { line: `exec ${sudo ? 'sudo -n -- ' : ''}${shell}`, nonce };
 }

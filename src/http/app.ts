@@ -1,11 +1,21 @@
 /** The way of a request, from the outermost to the innermost. */
-import { toNodeHandler } from '@modelcontextprotocol/node';
 import express, { type ErrorRequestHandler, type Express, type RequestHandler, type Response } from 'express';
 import helmet from 'helmet';
 import { type Endpoint, maxBodyBytes } from '../mcp/endpoint.ts';
 import { describeError, type Log } from '../observe/log.ts';
 import type { Authenticated, Authenticator } from './auth.ts';
-import { hostGuard, type OnRefused, originGuard, plainBodies, refuse, singleHeaders } from './guards.ts';
+import { createBodyStore } from './body.ts';
+import { createExchanges } from './exchange.ts';
+import {
+  hostGuard,
+  type OnRefused,
+  originForm,
+  originGuard,
+  plainBodies,
+  plainFraming,
+  refuse,
+  singleHeaders,
+} from './guards.ts';
 import { health, livez, readyz, type Vitals } from './probes.ts';
 
 export interface AppParts {
@@ -19,6 +29,10 @@ export interface AppParts {
   readonly log: Log;
 }
 
+/** What is held at the same time: a body of 1 MiB takes several times that while it is parsed and carried out. */
+const maxTotalBodyBytes = 8 * 1024 * 1024;
+const maxRequests = 2_000;
+
 export function createApp(parts: AppParts): Express {
   const { onRefused, log } = parts;
   const app = express();
@@ -29,13 +43,15 @@ export function createApp(parts: AppParts): Express {
   app.set('trust proxy', [...parts.trustedProxies]);
 
   app.use(helmet());
+  app.use(originForm);
+  app.use(plainFraming);
   app.use(singleHeaders(onRefused));
   app.get('/livez', livez);
   app.get('/readyz', readyz(parts.vitals));
   app.get('/health', health(parts.vitals));
   app.use(hostGuard(parts));
   app.use(originGuard(parts));
-  app.all('/mcp', methods, plainBodies, bearer(parts.authenticator, onRefused), mcp(parts.endpoint, log));
+  app.all('/mcp', methods, plainBodies, bearer(parts.authenticator, onRefused), mcp(parts.endpoint));
   app.use((_request, response) => refuse(response, 404, 'There is nothing here; the endpoint is /mcp'));
   app.use(failed(log));
   return app;
@@ -60,7 +76,9 @@ function bearer(authenticator: Authenticator, onRefused: OnRefused): RequestHand
   };
 }
 
-function mcp(endpoint: Endpoint, log: Log): RequestHandler {
+function mcp(endpoint: Endpoint): RequestHandler {
+  const store = createBodyStore({ maxBodyBytes, maxTotalBytes: maxTotalBodyBytes, maxRequests });
+  const exchange = createExchanges({ store });
   return async (request, response) => {
     const { principal, whileValid } = authenticatedIn(response);
     // SECURITY: a revoked token loses what is under way too; the cut counts as a disconnect.
@@ -68,14 +86,11 @@ function mcp(endpoint: Endpoint, log: Log): RequestHandler {
     const finished = new Promise<void>((resolve) => response.once('close', resolve));
     void finished.then(endWatch);
     const caller = { principal, client: request.ip };
-    const handler = toNodeHandler(
-      { fetch: (webRequest) => endpoint.fetch(webRequest, caller, finished) },
-      {
-        maxRequestBodySize: maxBodyBytes,
-        onerror: (error) => log.error('a request failed', { error: describeError(error) }),
-      },
-    );
-    await handler(request, response);
+    await exchange({
+      request,
+      response,
+      answer: (incoming) => endpoint.fetch({ ...incoming, caller, finished }),
+    });
   };
 }
 

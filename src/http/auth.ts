@@ -18,7 +18,7 @@ export interface Authenticator {
   close(): void;
 }
 
-const reloadMs = 2_000;
+const reloadMs = 1_000;
 
 /** Everyone is the same nobody: only for a loopback address, and only where the operator said so. */
 export function anyone(name: string): Authenticator {
@@ -29,8 +29,8 @@ export function anyone(name: string): Authenticator {
 }
 
 /**
- * `text` must be valid. `reread`, where tokens come from a file, is asked every 2 s; what it gives is used
- * only if it is valid, and onInvalid hears of it otherwise. May throw.
+ * `text` must be valid. `reread`, where tokens come from a file, is asked every second; what it gives twice in
+ * a row is used if it is valid, and onInvalid hears of it otherwise. May throw.
  */
 export function bearerTokens(input: {
   text: string;
@@ -40,6 +40,7 @@ export function bearerTokens(input: {
   let tokens = parseTokens(input.text);
   let current = input.text;
   let rejected: string | undefined;
+  let seen = input.text;
   const watches = new Map<string, Set<() => void>>();
 
   const takeUp = (text: string) => {
@@ -56,7 +57,10 @@ export function bearerTokens(input: {
     let text: string | undefined;
     try {
       text = reread();
-      if (text === current || text === rejected) return;
+      // A file that is just being written would cost those their tokens who come further down in it.
+      const settled = text === seen;
+      seen = text;
+      if (!settled || text === current || text === rejected) return;
       takeUp(text);
       rejected = undefined;
     } catch (error) {

@@ -10,6 +10,22 @@ export function refuse(response: Response, status: number, message: string): voi
   response.status(status).json({ jsonrpc: '2.0', error: { code: -32000, message }, id: null });
 }
 
+/** Refuses a target that names a host of its own, beside the one that the host guard judges. */
+export const originForm: RequestHandler = (request, response, next) => {
+  if (request.originalUrl.startsWith('/')) return next();
+  refuse(response, 400, 'The request target must be a path');
+};
+
+/** Every other spelling is one that a proxy may read as the end of the request and Node as its middle. */
+export const plainFraming: RequestHandler = (request, response, next) => {
+  const encoding = request.headers['transfer-encoding'];
+  if (encoding === undefined || encoding.toLowerCase() === 'chunked') return next();
+  // SECURITY: what follows on the connection may be taken for requests that nobody sent.
+  response.once('finish', () => request.socket.destroySoon());
+  response.set('connection', 'close');
+  refuse(response, 400, 'The transfer encoding must be chunked or none');
+};
+
 const single = ['host', 'authorization', 'origin', 'mcp-session-id', 'content-length'];
 
 /** Node keeps the first of two such headers, a proxy may have judged the second. */
@@ -35,6 +51,8 @@ export const plainBodies: RequestHandler = (request, response, next) => {
   if (encoding === undefined || encoding === 'identity') return next();
   refuse(response, 415, 'Bodies must be sent without a content encoding');
 };
+
+const maxPort = 65_535;
 
 const loopbackNames = ['localhost', '127.0.0.1', '[::1]'];
 
@@ -75,8 +93,8 @@ export function originGuard(input: {
 }
 
 function hostNameOf(request: Request): string | undefined {
-  const match = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:\d{1,5})?$/i.exec(request.headers.host ?? '');
-  return match?.[1]?.toLowerCase();
+  const match = /^(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(\d{1,5}))?$/i.exec(request.headers.host ?? '');
+  return Number(match?.[2] ?? 0) <= maxPort ? match?.[1]?.toLowerCase() : undefined;
 }
 
 function isAddress(host: string): boolean {

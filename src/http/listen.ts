@@ -1,6 +1,7 @@
 /** Listeners with bounds: on headers, on waits, on the number of connections. */
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 export interface Listener {
   readonly host: string;
@@ -17,8 +18,11 @@ const limits = {
   /** For the arrival of a request; how long its answer takes is another matter. */
   requestTimeout: 120_000,
   connectionsCheckingInterval: 5_000,
-  /** Longer than proxies keep idle connections, which would otherwise reuse one that is just being closed. */
-  keepAliveTimeout: 75_000,
+  /**
+   * Longer than proxies keep idle connections (Caddy 120 s, Traefik 90 s, nginx 60 s), which would otherwise
+   * reuse one that is just being closed.
+   */
+  keepAliveTimeout: 125_000,
 };
 
 /** Rejects with the system's error where the address cannot be had. */
@@ -31,6 +35,7 @@ export async function listen(input: {
   const server = createServer(limits, input.handler);
   server.maxConnections = input.maxConnections;
   server.on('clientError', answerMalformed);
+  server.on('connect', (_request, socket) => endWith(socket, '405 Method Not Allowed', 'This is no proxy'));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(input.port, input.host.replace(/^\[(.*)\]$/, '$1'), () => {
@@ -59,7 +64,12 @@ function answerMalformed(error: Error & { code?: string }, socket: Socket): void
       : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
         ? ['408 Request Timeout', 'The request took too long to arrive']
         : ['400 Bad Request', 'The request is malformed'];
+  endWith(socket, status, reason);
+}
+
+function endWith(socket: Duplex, status: string, reason: string): void {
   const body = JSON.stringify({ jsonrpc: '2.0', error: { code: -32000, message: reason }, id: null });
+  socket.on('error', () => {});
   socket.end(
     `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );

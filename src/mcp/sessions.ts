@@ -139,7 +139,7 @@ export function createSessions(input: {
 
   const serve = async (session: Session, { request, body, authInfo, finished }: SessionRequest) => {
     const ids = requestIds(body);
-    if (ids.some((id) => session.ids.has(id)))
+    if (ids.some((id) => session.ids.has(id)) || new Set(ids).size < ids.length)
       return refusal(400, -32600, 'A request with this id is under way on the session');
     for (const id of ids) session.ids.add(id);
     session.active++;

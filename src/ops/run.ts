@@ -1,5 +1,5 @@
 /** Runs commands in containers and, where that is allowed, on the host. */
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { failure } from '../base/errors.ts';
 import { type Captured, wholeText } from '../exec/capture.ts';
 import type { Command, ExecResult, Executor, RunOptions } from '../exec/executor.ts';
@@ -96,7 +96,7 @@ export function createRun({ executor, inventory }: { executor: Executor; invento
     async inContainer(request, options) {
       const { vmid, env = {} } = request;
       const driver = await inventory.driver(options.signal);
-      const mark = randomBytes(12).toString('hex');
+      const mark = randomUUID();
       const variables = Object.entries(env).map(([name, value]) => `${name}=${escaped(value)}\n`);
       const script = ['/bin/sh', '-c', entry, 'sh', mark, request.user ?? 'root', request.cwd ?? ''];
       const argv = driver.attach(vmid, [...script, request.command, String(variables.length)]);

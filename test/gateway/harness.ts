@@ -58,7 +58,14 @@ export async function startTestGateway(
   const env = { ...settingsFor(lab, stateDir), ...options.env };
   const log: string[] = [];
   const { config } = load({ env, command: 'serve' });
-  const serving = await serve({ config, version: '0.0.0-test', writeLog: (line) => void log.push(line) });
+  const serving = await serve({
+    config,
+    version: '0.0.0-test',
+    writeLog: (line) => void log.push(line),
+  }).catch(async (error: unknown) => {
+    await lab.close();
+    throw error;
+  });
   const url = new URL(serving.url);
   const clients: { close(): Promise<void> }[] = [];
   const keep = <C extends { close(): Promise<void> }>(client: C): C => {

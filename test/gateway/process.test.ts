@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { type Lab, startLab } from '../../lab/lab.ts';
-import { connectModern, eventually, ordersTo, settingsFor, token } from './harness.ts';
+import { connectModern, eventually, failureOf, ordersTo, settingsFor, token } from './harness.ts';
 import { spawnGateway } from './process.ts';
 
 describe('the process', () => {
@@ -78,13 +78,15 @@ describe('the process', () => {
     const client = await connectModern(await gateway.url(), token);
     const call = client
       .callTool({ name: 'proxmox_container_exec_command', arguments: { vmid: 100, command: 'sleep 88' } })
-      .catch(() => 'cut');
+      .catch(() => undefined);
     const audit = async () => await readFile(join(stateDir, 'audit.jsonl'), 'utf8');
     const begun = await eventually(async () =>
       (await audit()).split('\n').find((line) => line.includes('sleep 88')),
     );
     assert.equal(await gateway.stop('SIGTERM'), 0);
-    await call;
+    const answer = await call;
+    assert.ok(answer, 'the answer was cut off');
+    assert.equal(failureOf(answer).code, 'CANCELLED');
     const { requestId } = JSON.parse(begun) as { requestId: string };
     const end = (await audit())
       .split('\n')

@@ -91,6 +91,16 @@ describe('sessions of the 2025 revisions', () => {
     assert.match(await (await call('echo third')).text(), /third/);
   });
 
+  test('a batch in which one id stands twice is refused whole', async () => {
+    const version = '2025-03-26';
+    const headers = { 'mcp-session-id': await open(version), 'mcp-protocol-version': version };
+    const twice = await post([list, { ...list, method: 'ping' }], headers);
+    assert.equal(twice.status, 400);
+    const once = await post([list, { ...list, id: 3, method: 'ping' }], headers);
+    assert.equal(once.status, 200);
+    assert.match(await once.text(), /proxmox_list_containers/);
+  });
+
   test('equal request ids of many clients get each its own answer', async () => {
     const ids = await Promise.all(Array.from({ length: 20 }, () => open()));
     const answers = await Promise.all(

@@ -96,7 +96,7 @@ test('with sudo the waiting shell is root’s, and orders stay the same', () => 
 test('no two shells share a nonce', () => {
   const nonces = Array.from({ length: 100 }, () => opening({ texts: [], sudo: false }).nonce);
   assert.equal(new Set(nonces).size, 100);
-  for (const nonce of nonces) assert.match(nonce, /^[0-9a-f]{24}$/);
+  for (const nonce of nonces) assert.match(nonce, /^[0-9a-f-]{36}$/);
 });
 
 test('the backstop is in whole seconds and never before the deadline', () => {
