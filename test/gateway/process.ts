@@ -1,7 +1,15 @@
 /** The gateway as a process of its own: what signals, standard streams and restarts are about. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { eventually } from './harness.ts';
+
+/** The options of Node with which the image runs the gateway. */
+export function imageFlags(): string[] {
+  const dockerfile = readFileSync(new URL('../../Dockerfile', import.meta.url), 'utf8');
+  const entrypoint = /^ENTRYPOINT (\[.*\])$/m.exec(dockerfile)?.[1] ?? '[]';
+  return (JSON.parse(entrypoint) as string[]).filter((word) => word.startsWith('--'));
+}
 
 export interface GatewayProcess {
   readonly child: ChildProcess;

@@ -10,12 +10,10 @@ import { after, before, describe, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { type Lab, startLab } from '../../../lab/lab.ts';
 import { settingsFor, token } from '../harness.ts';
-import { type GatewayProcess, spawnGateway } from '../process.ts';
+import { type GatewayProcess, imageFlags, spawnGateway } from '../process.ts';
 import { execTool, initialize, modernCall } from '../raw-http.ts';
 import type { Probed } from './livez-probe.ts';
 
-/** The bounds below hold with these only: without, V8 takes far more than it needs before it collects garbage. */
-const heap = '--max-semi-space-size=2 --max-old-space-size=128';
 const maxRssMib = 256;
 /** What is let pass of refused bodies, so that their senders hear the answer, goes through memory as well. */
 const maxRssWithBodiesMib = 320;
@@ -39,7 +37,7 @@ describe('load', { skip: !existsSync('/proc/self/status') && 'memory is read fro
     gateway = spawnGateway('serve', {
       ...settingsFor(lab, stateDir),
       METRICS_PORT: '0',
-      NODE_OPTIONS: heap,
+      NODE_OPTIONS: imageFlags().join(' '),
     });
     url = await gateway.url();
   });
