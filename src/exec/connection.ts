@@ -17,6 +17,17 @@ export interface SshChannel {
   readonly outputEnded: Promise<void>;
 }
 
+/** Ends on the host what runs on a connection, when the gateway is gone. */
+export interface Guard {
+  /** Whether it would notice. Where it would not, a command needs a backstop of its own. */
+  readonly standing: boolean;
+  /** Kills the process group when that many seconds are over, unless it is forgotten before. */
+  watch(pgid: number, seconds: number): void;
+  forget(pgid: number): void;
+  /** Gives its place on the connection back. */
+  close(): void;
+}
+
 /** How long the server may take to answer the request for a channel. */
 const openTimeoutMs = 10_000;
 
@@ -27,6 +38,7 @@ export class SshConnection {
   /** What the server was seen to take, until then; it may allow fewer sessions than sshd's default. */
   ceiling = { channels: Number.POSITIVE_INFINITY, until: 0 };
   idleSince = performance.now();
+  guard: Guard | undefined;
   #open = true;
   readonly #client: Client;
   readonly #socket: Socket;

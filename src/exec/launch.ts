@@ -43,15 +43,24 @@ export function opening({ texts, sudo }: { texts: readonly string[]; sudo: boole
   return { line: `exec ${sudo ? 'sudo -n -- ' : ''}${shell}`, nonce };
 }
 
+/** Seconds after which the host ends a command by itself. */
+export function backstopS({ timeoutMs }: Command): number {
+  return Math.ceil((timeoutMs + backstopMs) / 1000);
+}
+
 /**
- * The line that makes a waiting shell the command, its end included. `timeout` is the backstop for a gateway
- * that died: with KILL it ends the whole group, itself included.
+ * The line that makes a waiting shell the command, its end included. Where no guard watches over the group,
+ * `timeout` is the backstop for a gateway that died: with KILL it ends the whole group, itself included.
  * Throws RangeError where the line would be too long, and for text that no argument can carry.
  */
-export function order(command: Command, texts: readonly string[]): string {
-  const backstopS = Math.ceil((command.timeoutMs + backstopMs) / 1000);
-  const argv = ['timeout', '-s', 'KILL', String(backstopS), ...command.argv];
-  const words = argv.map((word) => (texts.includes(word) ? `"$${texts.indexOf(word) + 1}"` : quote(word)));
+export function order(
+  command: Command,
+  { texts, guarded }: { texts: readonly string[]; guarded: boolean },
+): string {
+  const backstop = guarded ? [] : ['timeout', '-s', 'KILL', String(backstopS(command))];
+  const words = [...backstop, ...command.argv].map((word) =>
+    texts.includes(word) ? `"$${texts.indexOf(word) + 1}"` : quote(word),
+  );
   return oneLine(`exec ${words.join(' ')}`);
 }
 

@@ -48,12 +48,12 @@ export function createLocalExecutor({ sudo }: { sudo: boolean }): Executor {
     async run(command: Command, options: RunOptions): Promise<ExecResult> {
       if (options.signal.aborted) throw failure('CANCELLED_EARLY', {});
       if (running.size >= maxRunning) throw failure('BUSY', { what: 'commands on this host', retryInS: 5 });
-      const line = order(command, []);
+      const line = order(command, { texts: [], guarded: false });
       const { line: opened, nonce } = opening({ texts: [], sudo });
       const started = adapt(shell(opened));
       // There is no connection that could be given up; its timeout ends it.
       const onDeaf = () => {};
-      return await supervise({ started, command, order: line, nonce, stop, onDeaf, host }, options);
+      return await supervise({ started, command, order: () => line, nonce, stop, onDeaf, host }, options);
     },
     status: () => ({ connected: true, connections: 0, channels: running.size, queued: 0 }),
     async close() {},

@@ -5,7 +5,7 @@ import type { SshConnection } from './connection.ts';
 import type { ExecutorEvents, ExecutorStatus } from './executor.ts';
 import { type Hold, holdAfter, withRetry } from './hold.ts';
 
-/** sshd allows 10 sessions a connection, closed ones linger a moment, and one must stay free to stop a command. */
+/** sshd allows 10 sessions a connection: one is the guard's, closed ones linger, one must stay free to stop a command. */
 const maxChannels = 7;
 const maxUrgentChannels = 9;
 /** Spares leave room for commands that come while none is ready. */
@@ -32,6 +32,7 @@ interface Waiter {
 export class SshPool {
   readonly #target: SshTarget;
   readonly #events: ExecutorEvents;
+  readonly #prepare: (connection: SshConnection) => void;
   readonly #connections = new Set<SshConnection>();
   readonly #waiters: Waiter[] = [];
   #connecting: Promise<void> | undefined;
@@ -42,9 +43,15 @@ export class SshPool {
   #closed = false;
   readonly #reaper: NodeJS.Timeout;
 
-  constructor({ target, events }: { target: SshTarget; events: ExecutorEvents }) {
-    this.#target = target;
-    this.#events = events;
+  /** `prepare` is called with every connection as soon as it can be used. */
+  constructor(input: {
+    target: SshTarget;
+    events: ExecutorEvents;
+    prepare: (connection: SshConnection) => void;
+  }) {
+    this.#target = input.target;
+    this.#events = input.events;
+    this.#prepare = input.prepare;
     this.#reaper = setInterval(() => this.#reapIdle(), idleMs / 4).unref();
   }
 
@@ -137,7 +144,10 @@ export class SshPool {
       connection,
       release,
       refused() {
-        const channels = Math.max(1, connection.channels - 1);
+        const others = connection.channels - 1;
+        // A server that allows one session only: the command needs it more than the guard.
+        if (others === 0) connection.guard?.close();
+        const channels = Math.max(1, others);
         connection.ceiling = { channels, until: performance.now() + ceilingMs };
         release();
       },
@@ -196,6 +206,7 @@ export class SshPool {
       this.#trouble = undefined;
       this.#connections.add(connection);
       this.#events.connected();
+      this.#prepare(connection);
       void connection.closed.then(() => this.#onClosed(connection));
       this.#serveWaiters();
     } catch (error) {

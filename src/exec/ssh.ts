@@ -4,7 +4,8 @@ import { failure, GatewayError } from '../base/errors.ts';
 import type { SshTarget } from './connect.ts';
 import { ChannelRefused } from './connection.ts';
 import type { Command, ExecResult, Executor, ExecutorEvents, RunOptions } from './executor.ts';
-import { oneLine, opening, order } from './launch.ts';
+import { openGuard } from './guard.ts';
+import { backstopS, oneLine, opening, order } from './launch.ts';
 import { type Lease, SshPool } from './pool.ts';
 import { createSpares, type WaitingShell } from './spares.ts';
 import { stopScript } from './stop-script.ts';
@@ -66,13 +67,16 @@ export function createSshExecutor(input: {
     discard: (shell) => adapt(shell).release(),
   });
   const pool = new SshPool({
-    target,
-    events: {
-      ...input.events,
-      connected() {
-        input.events.connected();
-        spares.refill();
-      },
+    ...input,
+    prepare(connection) {
+      openGuard(connection, { host, sudo }).then(
+        (guard) => {
+          connection.guard = guard;
+        },
+        // Without one each command brings its own backstop.
+        () => {},
+      );
+      spares.refill();
     },
   });
 
@@ -89,13 +93,22 @@ export function createSshExecutor(input: {
     }
   };
 
-  const carryOut = async (shell: WaitingShell, command: Command, line: string, options: RunOptions) => {
+  const carryOut = async (shell: WaitingShell, { command, unguarded }: Orders, options: RunOptions) => {
     const { nonce, lease } = shell;
-    const onDeaf = () => lease.connection.abandon();
-    const running = supervise(
-      { started: adapt(shell), command, order: line, nonce, stop, onDeaf, host },
-      options,
-    );
+    const { connection } = lease;
+    let forget = () => {};
+    const give = (pgid: number): string => {
+      const { guard } = connection;
+      if (guard?.standing !== true) return unguarded;
+      guard.watch(pgid, backstopS(command));
+      forget = () => guard.forget(pgid);
+      return order(command, { texts, guarded: true });
+    };
+    const onDeaf = () => connection.abandon();
+    const started = adapt(shell);
+    const running = supervise({ started, command, order: give, nonce, stop, onDeaf, host }, options);
+    // What is still there when a stop was not confirmed stays watched over.
+    void started.exit.then(() => forget());
     spares.refill();
     return await running.finally(spares.refill);
   };
@@ -103,22 +116,28 @@ export function createSshExecutor(input: {
   return {
     async run(command: Command, options: RunOptions): Promise<ExecResult> {
       if (options.signal.aborted) throw failure('CANCELLED_EARLY', {});
-      const line = order(command, texts);
+      const orders = { command, unguarded: order(command, { texts, guarded: false }) };
       const spare = spares.take();
       if (spare !== undefined) {
         try {
-          return await carryOut(spare, command, line, options);
+          return await carryOut(spare, orders, options);
         } catch (error) {
           // The host had ended it before it took the order: nothing has happened.
           if (!(error instanceof GatewayError && error.code === 'COMMAND_NOT_STARTED')) throw error;
         }
       }
-      return await carryOut(await open(options), command, line, options);
+      return await carryOut(await open(options), orders, options);
     },
     status: () => pool.status(),
     start: () => pool.connectSoon(),
     close: () => pool.close(),
   };
+}
+
+interface Orders {
+  readonly command: Command;
+  /** The longer of the two: what cannot be carried is found before anything is opened. */
+  readonly unguarded: string;
 }
 
 function adapt({ lease, channel }: WaitingShell): Started {

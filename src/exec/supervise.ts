@@ -30,8 +30,8 @@ export interface Exit {
 export interface Supervision {
   readonly started: Started;
   readonly command: Command;
-  /** The line that the shell waits for. */
-  readonly order: string;
+  /** The line that the shell waits for, asked for when its process group is known. */
+  readonly order: (pgid: number) => string;
   readonly nonce: string;
   /** Ends the process group; resolves to whether the host confirmed it. */
   readonly stop: (pgid: number) => Promise<boolean>;
@@ -58,7 +58,7 @@ type Ending =
 export async function supervise(supervision: Supervision, options: RunOptions): Promise<ExecResult> {
   const { started, command, host } = supervision;
   const output = collect(supervision, options.onOutput);
-  feed(started.stdin, supervision.order + (command.stdin ?? ''));
+  const feeding = feed(supervision, output);
   const deaf = setTimeout(() => output.start.started || supervision.onDeaf(), startMs);
   const ending = await firstEnding(started, command.timeoutMs, options.signal);
   try {
@@ -68,7 +68,7 @@ export async function supervise(supervision: Supervision, options: RunOptions): 
       case 'lost':
         throw failure('CONNECTION_LOST', { host }, { evidence: output.evidence() });
       case 'timeout': {
-        const stopped = await stop(supervision, output);
+        const stopped = feeding.giveUp() || (await stop(supervision, output));
         throw failure(
           'COMMAND_TIMEOUT',
           { timeoutS: command.timeoutMs / 1000, stopped },
@@ -76,7 +76,7 @@ export async function supervise(supervision: Supervision, options: RunOptions): 
         );
       }
       case 'cancel': {
-        const stopped = await stop(supervision, output);
+        const stopped = feeding.giveUp() || (await stop(supervision, output));
         throw failure('CANCELLED', { stopped }, { evidence: output.evidence() });
       }
     }
@@ -94,8 +94,8 @@ function collect({ started, command, nonce }: Supervision, onOutput: RunOptions[
   const stderr = createCapture(command);
   const heard = { stdout: new StringDecoder('utf8'), stderr: new StringDecoder('utf8') };
   let lastDataAt = performance.now();
-  let announceGroup: () => void = () => {};
-  const group = new Promise<void>((resolve) => {
+  let announceGroup: (pgid: number) => void = () => {};
+  const group = new Promise<number>((resolve) => {
     announceGroup = resolve;
   });
 
@@ -107,7 +107,7 @@ function collect({ started, command, nonce }: Supervision, onOutput: RunOptions[
   };
   started.stdout.on('data', (chunk: Buffer) => {
     take(stdout, heard.stdout, start.push(chunk));
-    if (start.pgid !== undefined) announceGroup();
+    if (start.pgid !== undefined) announceGroup(start.pgid);
   });
   started.stderr.on('data', (chunk: Buffer) => take(stderr, heard.stderr, chunk));
   return {
@@ -120,10 +120,25 @@ function collect({ started, command, nonce }: Supervision, onOutput: RunOptions[
   };
 }
 
-/** A command may exit without reading: a broken pipe there is no fault of the call. */
-function feed(stdin: Writable, text: string): void {
+/** Sends order and input when the group is known: a command must never run unseen. */
+function feed({ started: { stdin }, command, order }: Supervision, output: Output) {
+  // A command may exit without reading: a broken pipe is no fault of the call.
   stdin.on('error', () => {});
-  stdin.end(text);
+  let state: 'waiting' | 'fed' | 'given up' = 'waiting';
+  void output.group.then((pgid) => {
+    if (state !== 'waiting') return;
+    state = 'fed';
+    stdin.end(order(pgid) + (command.stdin ?? ''));
+  });
+  return {
+    /** Whether the order was still here: then nothing has begun, and nothing will. */
+    giveUp(): boolean {
+      if (state !== 'waiting') return state === 'given up';
+      state = 'given up';
+      stdin.end();
+      return true;
+    },
+  };
 }
 
 /** Whatever comes first: the exit, the loss of the way to it, the deadline, the caller's wish. */

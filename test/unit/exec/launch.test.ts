@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import type { Command } from '../../../src/exec/executor.ts';
-import { maxOrderBytes, oneLine, opening, order } from '../../../src/exec/launch.ts';
+import { backstopS, maxOrderBytes, oneLine, opening, order } from '../../../src/exec/launch.ts';
 import { hostileStrings } from '../hostile-strings.ts';
 
+const bare = { texts: [], guarded: false };
 const command: Command = { argv: ['echo', "it's"], timeoutMs: 30_000, maxBytes: 1000 };
 
 /** What may be /bin/sh somewhere: dash on Debian, and so on Proxmox VE. */
@@ -43,7 +44,7 @@ for (const shell of shells) {
 
   test(`through ${shell}, words of any kind arrive byte for byte`, options, () => {
     const words = ["$gateway_nl'\n'", ...hostileStrings(600)];
-    const line = order({ ...command, argv: ['printf', '%s\\0', ...words] }, []);
+    const line = order({ ...command, argv: ['printf', '%s\\0', ...words] }, bare);
     assert.equal(line.indexOf('\n'), line.length - 1, 'an order is one line');
     const { stdout, nonce } = runIn(shell, line);
     assert.deepEqual(wordsFrom(stdout, nonce), words);
@@ -51,21 +52,24 @@ for (const shell of shells) {
 
   test(`through ${shell}, what follows the order is the command’s input, to the byte`, options, () => {
     const stdin = 'one\\\n  two\n\nno newline at the end';
-    const { stdout, nonce } = runIn(shell, order({ ...command, argv: ['cat'] }, []), { stdin });
+    const { stdout, nonce } = runIn(shell, order({ ...command, argv: ['cat'] }, bare), { stdin });
     assert.match(stdout.toString(), new RegExp(`^${nonce} \\d+\\n${nonce} go\\n`));
     assert.ok(stdout.toString().endsWith(` go\n${stdin}`));
   });
 
   test(`through ${shell}, a text kept by the shell stands for a word`, options, () => {
     const texts = ["a\n'b'\\", '$2 *'];
-    const line = order({ ...command, argv: ['printf', '%s\\0', '$1', ...texts, 'a'] }, texts);
+    const line = order(
+      { ...command, argv: ['printf', '%s\\0', '$1', ...texts, 'a'] },
+      { texts, guarded: false },
+    );
     assert.ok(!line.includes("'b'"));
     const { stdout, nonce } = runIn(shell, line, { texts });
     assert.deepEqual(wordsFrom(stdout, nonce), ['$1', ...texts, 'a']);
   });
 
   test(`through ${shell}, the exit code is the command’s, and the end of input is no order`, options, () => {
-    assert.equal(runIn(shell, order({ ...command, argv: ['sh', '-c', 'exit 42'] }, [])).status, 42);
+    assert.equal(runIn(shell, order({ ...command, argv: ['sh', '-c', 'exit 42'] }, bare)).status, 42);
     const { stdout, status, nonce } = runIn(shell, '');
     assert.equal(status, 0);
     assert.match(stdout.toString(), new RegExp(`^${nonce} \\d+\\n$`));
@@ -73,7 +77,7 @@ for (const shell of shells) {
   });
 
   test(`through ${shell}, the shell’s own variables are not in the environment`, options, () => {
-    const { stdout } = runIn(shell, order({ ...command, argv: ['env'] }, []));
+    const { stdout } = runIn(shell, order({ ...command, argv: ['env'] }, bare));
     assert.doesNotMatch(stdout.toString(), /gateway_|TMOUT/);
   });
 }
@@ -81,7 +85,7 @@ for (const shell of shells) {
 test('the group is the one in which the kernel has the shell', () => {
   const { line, nonce } = opening({ texts: [], sudo: false });
   const { stdout } = spawnSync('setsid', ['bash', '-c', `(${line}); ps -o pgid= -p $$`], {
-    input: order({ ...command, argv: ['true'] }, []),
+    input: order({ ...command, argv: ['true'] }, bare),
     encoding: 'utf8',
   });
   const [first, , group] = stdout.split('\n');
@@ -107,13 +111,13 @@ test('the backstop is in whole seconds and never before the deadline', () => {
     [86_400_000, 86_405],
   ] as const)
     assert.match(
-      order({ ...command, timeoutMs }, []),
+      order({ ...command, timeoutMs }, bare),
       new RegExp(`^exec 'timeout' '-s' 'KILL' '${seconds}' 'echo'`),
     );
 });
 
 test('the bound on an order holds after quoting', () => {
-  const of = (text: string) => () => order({ ...command, argv: ['echo', text] }, []);
+  const of = (text: string) => () => order({ ...command, argv: ['echo', text] }, bare);
   const spare = maxOrderBytes + 1 - Buffer.byteLength(of('')());
   assert.equal(Buffer.byteLength(of('a'.repeat(spare))()), maxOrderBytes + 1);
   assert.throws(of('a'.repeat(spare + 1)), { name: 'RangeError', message: /100001 bytes.*100000/ });
@@ -122,4 +126,9 @@ test('the bound on an order holds after quoting', () => {
   assert.throws(of("'".repeat(40_000)), { name: 'RangeError' });
   assert.throws(of('a\0b'), { name: 'RangeError', message: /NUL/ });
   assert.throws(() => oneLine('a'.repeat(maxOrderBytes + 1)), { name: 'RangeError' });
+});
+
+test('where a guard watches, the order is the command alone', () => {
+  assert.equal(order(command, { texts: [], guarded: true }), `exec 'echo' 'it'\\''s'\n`);
+  assert.equal(backstopS(command), 35);
 });
