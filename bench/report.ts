@@ -29,8 +29,12 @@ export function renderReport(report: Report): string {
     plain('memory, after them', megabytes(memory.after)),
     plain('tools/list', `${report.surfaceBytes} bytes`),
   ];
-  const { cpus, node } = report.machine;
-  return `${table(rows)}\n\n${cpus} CPUs, which clients, gateway and host share; Node ${node}. «ratio» is to the first line of a group.\n`;
+  const { cpus, split, node } = report.machine;
+  const shared =
+    split === undefined
+      ? 'which all share'
+      : `the host on ${split.host}, gateway and clients on ${split.gateway}`;
+  return `${table(rows)}\n\n${cpus} CPUs, ${shared}; Node ${node}. «ratio» is to the first line of a group.\n`;
 }
 
 function latencyRows(what: string, found: Readonly<Record<string, Latency>> | undefined): Row[] {

@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { realBench } from '../test/real/bench/available.ts';
 import { surfaceBytes } from './client.ts';
+import { keepHere, splitCpus } from './cpus.ts';
 import { startGateway } from './gateway.ts';
 import { renderReport } from './report.ts';
 import {
@@ -27,12 +28,14 @@ const quick: Effort = {
 const manyContainers = 100;
 
 async function measure(effort: Effort) {
-  const node = await startCostlyNode(0);
-  const crowded = await startCostlyNode(manyContainers);
+  const split = splitCpus();
+  if (split !== undefined) keepHere(split);
+  const node = await startCostlyNode(0, split);
+  const crowded = await startCostlyNode(manyContainers, split);
   const gateway = await startGateway(node);
   try {
     return {
-      machine: { cpus: availableParallelism(), node: process.version },
+      machine: { cpus: availableParallelism(), split, node: process.version },
       latency: await commandLatency(node, gateway, effort),
       drivers: await driverLatency(node, effort),
       drivers100: await driverLatency(crowded, effort),

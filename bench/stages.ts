@@ -1,6 +1,7 @@
 /** What is measured, stage by stage, each on a node and a gateway that stand for the whole stage. */
 import { type BenchNode, startNode } from '../test/real/bench/node.ts';
 import { openClient, toolCall } from './client.ts';
+import { keepThere, type Split } from './cpus.ts';
 import { type BenchGateway, startGateway } from './gateway.ts';
 import {
   type Latency,
@@ -38,7 +39,7 @@ const pctCpuMs = 600;
 const attachMs = 13;
 
 /** A node whose stand-ins cost what the originals cost; lxc-attach is made no faster than the original. */
-export async function startCostlyNode(containers: number): Promise<BenchNode> {
+export async function startCostlyNode(containers: number, split?: Split): Promise<BenchNode> {
   const extra = Array.from({ length: Math.max(0, containers - 4) }, (_, index) => ({
     kind: 'container' as const,
     vmid: 1000 + index,
@@ -47,6 +48,7 @@ export async function startCostlyNode(containers: number): Promise<BenchNode> {
   }));
   // sshd's own limits would shut the other ways out; the gateway keeps within those of a default sshd.
   const node = await startNode({ maxSessions: 100, maxStartups: '200' });
+  if (split !== undefined) await keepThere(split, node.world);
   for (const guest of extra) node.describe(guest);
   node.turn('pct-cpu-ms', pctCpuMs);
   const channels = await openChannels(node.sshd, 1);

@@ -100,6 +100,8 @@ async function handshake(target: SshTarget, serverHostKey: readonly string[]): P
   // Ours, so that it can be ended whatever state ssh2 is in. With Nagle's algorithm each small packet would
   // wait for the acknowledgement of the one before: 40 ms a call.
   const socket = createConnection({ host: target.host, port: target.port, noDelay: true });
+  // Not before: the last word of a handshake that fails must be out when the socket is destroyed.
+  client.once('ready', () => gatherWrites(socket));
   try {
     client.connect({
       ...authentication(target),
@@ -123,6 +125,21 @@ async function handshake(target: SshTarget, serverHostKey: readonly string[]): P
   if (await settled) return { kind: 'ready', client, socket };
   if (refusedKey !== undefined) return { kind: 'refused', key: refusedKey };
   return { kind: 'failed', error: toFailure(problem, target) };
+}
+
+/**
+ * ssh2 writes each packet in three pieces, every one a segment of its own that wakes the server up. What is
+ * written in one turn goes out together.
+ */
+function gatherWrites(socket: Socket): void {
+  const write = socket.write.bind(socket) as (...args: unknown[]) => boolean;
+  socket.write = (...args: unknown[]) => {
+    if (socket.writableCorked === 0) {
+      socket.cork();
+      process.nextTick(() => socket.uncork());
+    }
+    return write(...args);
+  };
 }
 
 /** Exactly one method, so that no other credential of this machine is ever offered. */

@@ -19,28 +19,30 @@ export interface Opening {
 }
 
 /**
- * The shell says «nonce pgid» when it stands: whatever a login script printed before that is not the
+ * The login shell says «nonce pgid» when it stands: whatever its start-up files printed before that is not the
  * command's. It reads one line, says «nonce go» and runs it; at the end of its input it ends. `read` takes
  * not a byte more than the line, so what follows is the command's own standard input. The process group is
  * asked of the kernel, for sudo may have put the shell into one that it does not lead.
  */
-const wait = [
-  // bash lets its read give up after that many seconds.
-  'unset TMOUT',
-  `gateway_nl='\n'`,
-  'gateway_group=$$',
-  '[ -r /proc/$$/stat ] && read -r _ _ _ _ gateway_group _ </proc/$$/stat',
-  `printf '%s %s\\n' "$0" "$gateway_group"`,
-  'IFS= read -r gateway_order || exit 0',
-  `printf '%s go\\n' "$0"`,
-  'eval "$gateway_order"',
-].join('; ');
+const wait = (nonce: string, texts: readonly string[]) =>
+  [
+    // bash lets its read give up after that many seconds; where that cannot be undone, it does.
+    'unset TMOUT 2>/dev/null',
+    `set -- ${commandLine(texts)}`,
+    `gateway_nl='\n'`,
+    'gateway_group=$$',
+    '[ -r /proc/$$/stat ] && read -r _ _ _ _ gateway_group _ </proc/$$/stat',
+    `printf '%s %s\n' ${nonce} "$gateway_group"`,
+    'IFS= read -r gateway_order || exit 0',
+    `printf '%s go\n' ${nonce}`,
+    'eval "$gateway_order"',
+  ].join('; ');
 
-/** `texts` are kept by the shell, so that orders need not carry them. */
+/** `texts` are kept by the shell, so that orders need not carry them. With sudo it is a shell of root. */
 export function opening({ texts, sudo }: { texts: readonly string[]; sudo: boolean }): Opening {
   const nonce = randomUUID();
-  const shell = commandLine(['/bin/sh', '-c', wait, nonce, ...texts]);
-  return { line: `exec ${sudo ? 'sudo -n -- ' : ''}${shell}`, nonce };
+  const script = wait(nonce, texts);
+  return { line: sudo ? `exec sudo -n -- /bin/sh -c ${quote(script)}` : script, nonce };
 }
 
 /** Seconds after which the host ends a command by itself. */

@@ -109,7 +109,7 @@ export function createSshExecutor(input: {
     const running = supervise({ started, command, order: give, nonce, stop, onDeaf, host }, options);
     // What is still there when a stop was not confirmed stays watched over.
     void started.exit.then(() => forget());
-    spares.refill();
+    // Not before its end: on a small host opening a spare would take its time from the command.
     return await running.finally(spares.refill);
   };
 

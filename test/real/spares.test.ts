@@ -16,7 +16,7 @@ describe('shells opened ahead', onBench, () => {
   const waiting = async (): Promise<number[]> => {
     const inNode = new Set((await gateway.node.world.processes()).map(({ pid }) => pid));
     const shells = (await findProcesses('gateway_order')).filter(({ cmdline }) =>
-      cmdline.startsWith('/bin/sh'),
+      /^(\S*\/)?bash /.test(cmdline),
     );
     return shells.map(({ pid }) => pid).filter((pid) => inNode.has(pid));
   };

@@ -1,4 +1,4 @@
-/** The waiting shell and its order, read by every shell that may be /bin/sh. */
+/** The waiting shell and its order, read by every shell that may come to read them. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
@@ -9,8 +9,8 @@ import { hostileStrings } from '../hostile-strings.ts';
 const bare = { texts: [], guarded: false };
 const command: Command = { argv: ['echo', "it's"], timeoutMs: 30_000, maxBytes: 1000 };
 
-/** What may be /bin/sh somewhere: dash on Debian, and so on Proxmox VE. */
-const shells = ['dash', 'bash', 'busybox sh', 'ksh', 'mksh'];
+/** What may be a login shell, or /bin/sh behind sudo. */
+const shells = ['dash', 'bash', 'busybox sh', 'ksh', 'mksh', 'zsh'];
 
 function runIn(
   shell: string,
@@ -19,9 +19,8 @@ function runIn(
 ) {
   const { texts = [], stdin = '' } = options;
   const { line, nonce } = opening({ texts, sudo: false });
-  const script = line.replace("'/bin/sh'", shell);
-  assert.notEqual(script, line);
-  const { stdout, status } = spawnSync('bash', ['-c', script], {
+  const [program = '', ...args] = shell.split(' ');
+  const { stdout, status } = spawnSync(program, [...args, '-c', line], {
     input: orderLine + stdin,
     env: { PATH: process.env.PATH, TMOUT: '1' },
   });
@@ -94,7 +93,7 @@ test('the group is the one in which the kernel has the shell', () => {
 
 test('with sudo the waiting shell is root’s, and orders stay the same', () => {
   const { line } = opening({ texts: [], sudo: true });
-  assert.match(line, /^exec sudo -n -- '\/bin\/sh' '-c' /);
+  assert.match(line, /^exec sudo -n -- \/bin\/sh -c '/);
 });
 
 test('no two shells share a nonce', () => {
