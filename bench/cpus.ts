@@ -1,6 +1,6 @@
 /** Gives the host processors of its own, as another machine would have them; the gateway and its clients share the rest. */
 import { spawnSync } from 'node:child_process';
-import { availableParallelism } from 'node:os';
+import { cpus as listCpus } from 'node:os';
 import type { World } from '../test/real/bench/world.ts';
 
 export interface Split {
@@ -11,7 +11,7 @@ export interface Split {
 
 /** Half of the processors each; undefined where there is one only, or no taskset: then all share them. */
 export function splitCpus(): Split | undefined {
-  const cpus = availableParallelism();
+  const cpus = listCpus().length;
   if (cpus < 2 || spawnSync('taskset', ['--version']).error !== undefined) return undefined;
   const half = Math.floor(cpus / 2);
   return { gateway: `0-${half - 1}`, host: `${half}-${cpus - 1}` };

@@ -23,10 +23,10 @@ export function renderReport(report: Report): string {
     ),
     plain('start: listening', `${startUp.listeningMs.toFixed(0)} ms`),
     plain('start: first call answered', `${startUp.firstCallMs.toFixed(0)} ms`),
-    plain('memory, idle', megabytes(memory.idle)),
-    plain(`memory, ${memory.sessions} sessions of 2025 open`, megabytes(memory.withSessions)),
-    plain('memory, and 64 callers', megabytes(memory.loaded)),
-    plain('memory, after them', megabytes(memory.after)),
+    plain('memory, idle', mebibytes(memory.idle)),
+    plain(`memory, ${memory.sessions} sessions of 2025 open`, mebibytes(memory.withSessions)),
+    plain('memory, and 64 callers', mebibytes(memory.loaded)),
+    plain('memory, after them', mebibytes(memory.after)),
     plain('tools/list', `${report.surfaceBytes} bytes`),
   ];
   const { cpus, split, node } = report.machine;
@@ -73,8 +73,9 @@ function signed(ms: number): string {
   return `${ms < 0 ? '−' : '+'}${Math.abs(ms).toFixed(1)}`;
 }
 
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(0)} MB`;
+/** As ps and docker stats count. */
+function mebibytes(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(0)} MiB`;
 }
 
 function table(rows: readonly Row[]): string {

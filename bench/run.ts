@@ -1,5 +1,5 @@
 /** `npm run bench`: everything in one run, as one table of figures and ratios; `--json` for machines, `--quick` for a look. */
-import { availableParallelism } from 'node:os';
+import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { realBench } from '../test/real/bench/available.ts';
 import { surfaceBytes } from './client.ts';
@@ -35,7 +35,7 @@ async function measure(effort: Effort) {
   const gateway = await startGateway(node);
   try {
     return {
-      machine: { cpus: availableParallelism(), split, node: process.version },
+      machine: { cpus: cpus().length, split, node: process.version },
       latency: await commandLatency(node, gateway, effort),
       drivers: await driverLatency(node, effort),
       drivers100: await driverLatency(crowded, effort),

@@ -21,7 +21,10 @@ interface Holdings {
 
 /** Memory may have grown by this much: a heap that was busy is not given back to the byte. */
 const maxGrowth = 30_000_000;
-const settleMs = 75_000;
+/** Longer than connections are kept that nobody uses: 60 s to the host, 125 s to clients. */
+const settleMs = 140_000;
+const warmUpMs = 60_000;
+const callers = 6;
 const exec = 'proxmox_container_exec_command';
 
 /** One thing that a client may do. It settles whatever becomes of the call; `count` learns how it ended. */
@@ -121,8 +124,9 @@ async function soak(): Promise<number> {
   const endings = new Map<string, number>();
   const count = (ending: string) => endings.set(ending, (endings.get(ending) ?? 0) + 1);
   try {
-    // Every kind of call once, so that what is loaded at first use is not taken for a leak.
-    await live(gateway, 0, performance.now() + 20_000, () => {});
+    // As much as later, so that what is loaded at first use is not taken for a leak.
+    const warm = performance.now() + warmUpMs;
+    await Promise.all(Array.from({ length: callers }, (_, seed) => live(gateway, seed, warm, () => {})));
     await pause(settleMs);
     const before = await holdings(gateway);
     say('before', before);
@@ -130,7 +134,7 @@ async function soak(): Promise<number> {
     const watch = setInterval(() => void holdings(gateway).then((now) => say('during', now)), 60_000);
     await Promise.all([
       breakConnections(node, until),
-      ...Array.from({ length: 6 }, (_, seed) => live(gateway, seed, until, count)),
+      ...Array.from({ length: callers }, (_, seed) => live(gateway, seed, until, count)),
     ]);
     clearInterval(watch);
     // What is idle is let go of after a minute.

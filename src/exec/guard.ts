@@ -20,14 +20,14 @@ while [ -n "$open" ] || [ \${#until[@]} -gt 0 ]; do
   elif read -r -t 5 verb group seconds; then
     case $verb in
       +) started "$group"; born[$group]=$found until[$group]=$((SECONDS + seconds)) ;;
-      -) unset "until[$group]" ;;
+      -) unset "until[$group]" "born[$group]" ;;
     esac
   elif [ $? -le 128 ]; then open=; fi
   for group in "\${!until[@]}"; do
     [ $SECONDS -ge \${until[$group]} ] || continue
     started "$group"
     [ -n "$found" ] && [ "$found" != "\${born[$group]}" ] || kill -KILL -- -$group 2>/dev/null
-    unset "until[$group]"
+    unset "until[$group]" "born[$group]"
   done
 done
 `.trim();
