@@ -24,6 +24,8 @@ export interface LabControl {
   readonly authAttempts: number;
   /** What the latest commands were: their lines and what came to their standard input, at the most 1000 texts of 10,000 characters. */
   readonly heard: readonly string[];
+  /** How many texts have come in all, those no longer remembered included. */
+  readonly heardTotal: number;
 }
 
 export interface SshServer {
@@ -60,6 +62,7 @@ function sameText(given: string, expected: string): boolean {
 interface State {
   readonly sockets: Set<Socket>;
   readonly heard: string[];
+  heardTotal: number;
   authAttempts: number;
   refusesConnections: boolean;
   refusesAuthentication: boolean;
@@ -104,6 +107,7 @@ function serveClient(
       return true;
     },
     heard(text) {
+      state.heardTotal += 1;
       state.heard.push(text.slice(0, maxHeardChars));
       if (state.heard.length > maxHeard) state.heard.shift();
     },
@@ -133,13 +137,16 @@ function createControl(state: State): LabControl {
     get heard() {
       return state.heard;
     },
+    get heardTotal() {
+      return state.heardTotal;
+    },
   };
 }
 
 /** Resolves when the server listens on 127.0.0.1. */
 export async function startSshServer(options: SshServerOptions): Promise<SshServer> {
   const state: State = {
-    ...{ sockets: new Set(), heard: [], authAttempts: 0 },
+    ...{ sockets: new Set(), heard: [], heardTotal: 0, authAttempts: 0 },
     ...{ refusesConnections: false, refusesAuthentication: false, refusedChannels: 0 },
   };
   const accepts = createAuthentication(options, state);

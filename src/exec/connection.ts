@@ -13,8 +13,8 @@ export interface SshChannel {
   readonly exit: Promise<Exit | undefined>;
   /** Settles when the server has let go of the session. */
   readonly gone: Promise<void>;
-  /** Settles when everything that was sent has been read, or nothing more can come. */
-  readonly outputEnded: Promise<void>;
+  /** Settles when everything that was sent has been read, or, with false, nothing more can come. */
+  readonly outputEnded: Promise<boolean>;
 }
 
 /** Ends on the host what runs on a connection, when the gateway is gone. */
@@ -59,6 +59,11 @@ export class SshConnection {
 
   get open(): boolean {
     return this.#open;
+  }
+
+  /** Bytes that have come from the host so far. */
+  get bytesRead(): number {
+    return this.#socket.bytesRead;
   }
 
   /**
@@ -131,11 +136,11 @@ export class SshConnection {
         resolve();
       });
     }).then(() => hearExit(undefined));
-    const outputEnded = new Promise<void>((resolve) => {
-      const unwatch = this.#whenClosed(resolve);
+    const outputEnded = new Promise<boolean>((resolve) => {
+      const unwatch = this.#whenClosed(() => resolve(false));
       void Promise.all([ended(stream), ended(stream.stderr)]).then(() => {
         unwatch();
-        resolve();
+        resolve(true);
       });
     });
     return { stream, exit, gone, outputEnded };

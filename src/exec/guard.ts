@@ -7,11 +7,13 @@ const maxNoiseBytes = 64 * 1024;
 
 /**
  * Reads «+ pgid seconds» and «- pgid». At the end of its input nobody is left to forget a group: it stays
- * until the last time is over. All of it is built into bash, so that a call starts no process for it. The
- * number of a group is free for others once all of it is gone; who bears it then has started later.
+ * until the last of them is gone or its time is over. A group is watched for as long as its leader lives,
+ * which is the command itself; a number that is used again belongs to one that has started later. All of it
+ * is built into bash, so that a call starts no process for it, and goes by the time since the host started.
  */
 const script = `
 declare -A until born
+now() { read -r now _ </proc/uptime; now=\${now%%.*}; }
 started() { local stat=; { read -r stat </proc/$1/stat; } 2>/dev/null; set -- \${stat##*) }; found=\${20-}; }
 printf '%s\\n' "$0"
 open=1
@@ -19,14 +21,17 @@ while [ -n "$open" ] || [ \${#until[@]} -gt 0 ]; do
   if [ -z "$open" ]; then sleep 1
   elif read -r -t 5 verb group seconds; then
     case $verb in
-      +) started "$group"; born[$group]=$found until[$group]=$((SECONDS + seconds)) ;;
+      +) started "$group"; now; [ -z "$found" ] || born[$group]=$found until[$group]=$((now + seconds)) ;;
       -) unset "until[$group]" "born[$group]" ;;
     esac
   elif [ $? -le 128 ]; then open=; fi
+  now
   for group in "\${!until[@]}"; do
-    [ $SECONDS -ge \${until[$group]} ] || continue
     started "$group"
-    [ -n "$found" ] && [ "$found" != "\${born[$group]}" ] || kill -KILL -- -$group 2>/dev/null
+    if [ "$found" = "\${born[$group]}" ]; then
+      [ "$now" -ge "\${until[$group]}" ] || continue
+      kill -KILL -- -$group 2>/dev/null
+    fi
     unset "until[$group]" "born[$group]"
   done
 done

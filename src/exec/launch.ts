@@ -9,6 +9,9 @@ import type { Command } from './executor.ts';
  */
 export const maxOrderBytes = 100_000;
 
+/** With its newlines written out; a shell reads it byte by byte. */
+const maxLineBytes = 200_000;
+
 /** How long after the gateway's own deadline the host ends a command whose gateway is gone. */
 const backstopMs = 5_000;
 
@@ -26,10 +29,12 @@ export interface Opening {
  */
 const wait = (nonce: string, texts: readonly string[]) =>
   [
-    // bash lets its read give up after that many seconds; where that cannot be undone, it does.
-    'unset TMOUT 2>/dev/null',
+    // bash lets its read give up after that many seconds. Where the variable is read-only, trying to take it
+    // away may end the shell, and what a trap prints would be taken for the command's output.
+    `[ -z "\${TMOUT+x}" ] || { (unset TMOUT) 2>/dev/null && unset TMOUT; } || :`,
+    `[ -z "\${BASH_VERSION-}" ] || trap - DEBUG`,
     `set -- ${commandLine(texts)}`,
-    `gateway_nl='\n'`,
+    `_n='\n'`,
     'gateway_group=$$',
     '[ -r /proc/$$/stat ] && read -r _ _ _ _ gateway_group _ </proc/$$/stat',
     `printf '%s %s\n' ${nonce} "$gateway_group"`,
@@ -68,8 +73,13 @@ export function order(
 
 /** Shell text as an order. Its newlines must stand in single quotes, as `quote` puts them. */
 export function oneLine(script: string): string {
-  const bytes = Buffer.byteLength(script);
-  if (bytes > maxOrderBytes)
-    throw new RangeError(`it is ${bytes} bytes long after quoting, and ${maxOrderBytes} is the most`);
-  return `${script.replaceAll('\n', `'"$gateway_nl"'`)}\n`;
+  checkLength(script, maxOrderBytes, 'long after quoting');
+  const line = `${script.replaceAll('\n', `'"$_n"'`)}\n`;
+  checkLength(line, maxLineBytes, 'long with its newlines written out');
+  return line;
+}
+
+function checkLength(text: string, maxBytes: number, how: string): void {
+  const bytes = Buffer.byteLength(text);
+  if (bytes > maxBytes) throw new RangeError(`it is ${bytes} bytes ${how}, and ${maxBytes} is the most`);
 }

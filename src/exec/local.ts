@@ -68,8 +68,8 @@ function adapt(child: ChildProcess): Started {
     child.once('exit', (code, signal) => resolve({ code, signal }));
     child.once('error', () => resolve(undefined));
   });
-  const outputEnded = new Promise<void>((resolve) => {
-    child.once('close', () => resolve());
+  const outputEnded = new Promise<boolean>((resolve) => {
+    child.once('close', () => resolve(true));
   });
   return {
     stdin,

@@ -15,6 +15,8 @@ export interface StartReader {
 
 export function createStartReader(nonce: string, announces: string | undefined): StartReader {
   const marker = Buffer.from(`${nonce} `);
+  const go = Buffer.from(`${nonce} go\n`);
+  const announcement = announces === undefined ? undefined : Buffer.from(`${announces}\n`);
   let pending: Buffer = Buffer.alloc(0);
   let pgid: number | undefined;
   let started = false;
@@ -36,15 +38,21 @@ export function createStartReader(nonce: string, announces: string | undefined):
     return false;
   };
 
-  /** Takes the line if it is next; undefined while that cannot be told. */
-  const take = (line: Buffer): boolean | undefined => {
+  /** Nothing of the command can come before it: whatever does is a start-up file's. */
+  const readGo = (): boolean => {
+    const at = pending.indexOf(go);
+    if (at >= 0) pending = pending.subarray(at + go.length);
+    else if (pending.length > maxNoiseBytes) pending = pending.subarray(pending.length - go.length);
+    return at >= 0;
+  };
+
+  /** Whether the announcement is next; undefined while that cannot be told. */
+  const readAnnouncement = (line: Buffer): boolean | undefined => {
     if (pending.length < line.length && line.subarray(0, pending.length).equals(pending)) return undefined;
     if (!pending.subarray(0, line.length).equals(line)) return false;
     pending = pending.subarray(line.length);
     return true;
   };
-  const go = Buffer.from(`${nonce} go\n`);
-  const announcement = announces === undefined ? undefined : Buffer.from(`${announces}\n`);
 
   return {
     get pgid() {
@@ -60,9 +68,9 @@ export function createStartReader(nonce: string, announces: string | undefined):
       if (settled) return chunk;
       pending = pending.length === 0 ? chunk : Buffer.concat([pending, chunk]);
       if (pgid === undefined && !readGroup()) return Buffer.alloc(0);
-      if (!started && take(go) !== true) return Buffer.alloc(0);
+      if (!started && !readGo()) return Buffer.alloc(0);
       started = true;
-      const announced = announcement === undefined ? true : take(announcement);
+      const announced = announcement === undefined ? true : readAnnouncement(announcement);
       if (announced === undefined) return Buffer.alloc(0);
       begun = announced;
       settled = true;

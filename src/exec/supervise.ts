@@ -1,10 +1,9 @@
 /** Watches one started command to its end: output, deadline, cancellation, lost connection. */
-
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { setTimeout as pause } from 'node:timers/promises';
-import { failure } from '../base/errors.ts';
+import { failure, type GatewayError } from '../base/errors.ts';
 import { createCapture, wholeText } from './capture.ts';
 import type { Command, ExecResult, RunOptions } from './executor.ts';
 import { createStartReader } from './start-reader.ts';
@@ -16,8 +15,8 @@ export interface Started {
   readonly stdin: Writable;
   /** Settles with the exit, or with undefined where the way to the command was lost before it. */
   readonly exit: Promise<Exit | undefined>;
-  /** Settles when all output has been read, or no more can come. */
-  readonly outputEnded: Promise<void>;
+  /** Settles when all output has been read, or, with false, no more can come although there may have been more. */
+  readonly outputEnded: Promise<boolean>;
   /** Lets go of the streams; this alone stops nothing on the other side. */
   release(): void;
 }
@@ -35,7 +34,7 @@ export interface Supervision {
   readonly nonce: string;
   /** Ends the process group; resolves to whether the host confirmed it. */
   readonly stop: (pgid: number) => Promise<boolean>;
-  /** Called where the shell does not take its order in time: it hears nothing. */
+  /** Called where the shell does not take its order in time. */
   readonly onDeaf: () => void;
   readonly host: string;
 }
@@ -59,16 +58,16 @@ export async function supervise(supervision: Supervision, options: RunOptions): 
   const { started, command, host } = supervision;
   const output = collect(supervision, options.onOutput);
   const feeding = feed(supervision, output);
-  const deaf = setTimeout(() => output.start.started || supervision.onDeaf(), startMs);
   const ending = await firstEnding(started, command.timeoutMs, options.signal);
   try {
+    if (ending.kind !== 'exit' && feeding.giveUp()) throw neverBegun(ending.kind, host);
     switch (ending.kind) {
       case 'exit':
-        return result(ending.exit, await leavesBackground(started, output), output, host);
+        return result(ending.exit, await drain(started, output), supervision, output);
       case 'lost':
         throw failure('CONNECTION_LOST', { host }, { evidence: output.evidence() });
       case 'timeout': {
-        const stopped = feeding.giveUp() || (await stop(supervision, output));
+        const stopped = await stop(supervision, output);
         throw failure(
           'COMMAND_TIMEOUT',
           { timeoutS: command.timeoutMs / 1000, stopped },
@@ -76,13 +75,25 @@ export async function supervise(supervision: Supervision, options: RunOptions): 
         );
       }
       case 'cancel': {
-        const stopped = feeding.giveUp() || (await stop(supervision, output));
+        const stopped = await stop(supervision, output);
         throw failure('CANCELLED', { stopped }, { evidence: output.evidence() });
       }
     }
   } finally {
-    clearTimeout(deaf);
+    feeding.end();
     started.release();
+  }
+}
+
+/** The order was still here. */
+function neverBegun(kind: 'lost' | 'timeout' | 'cancel', host: string): GatewayError {
+  switch (kind) {
+    case 'cancel':
+      return failure('CANCELLED_EARLY', {});
+    case 'timeout':
+      return failure('BUSY', { what: `${host} has started no shell in time`, retryInS: 10 });
+    case 'lost':
+      return failure('HOST_UNREACHABLE', { host, problem: 'the connection ended before the command began' });
   }
 }
 
@@ -121,23 +132,27 @@ function collect({ started, command, nonce }: Supervision, onOutput: RunOptions[
 }
 
 /** Sends order and input when the group is known: a command must never run unseen. */
-function feed({ started: { stdin }, command, order }: Supervision, output: Output) {
+function feed({ started: { stdin }, command, order, onDeaf }: Supervision, output: Output) {
   // A command may exit without reading: a broken pipe is no fault of the call.
   stdin.on('error', () => {});
   let state: 'waiting' | 'fed' | 'given up' = 'waiting';
+  let deaf: NodeJS.Timeout | undefined;
   void output.group.then((pgid) => {
     if (state !== 'waiting') return;
     state = 'fed';
     stdin.end(order(pgid) + (command.stdin ?? ''));
+    deaf = setTimeout(() => output.start.started || onDeaf(), startMs);
   });
   return {
     /** Whether the order was still here: then nothing has begun, and nothing will. */
     giveUp(): boolean {
-      if (state !== 'waiting') return state === 'given up';
-      state = 'given up';
-      stdin.end();
-      return true;
+      if (state === 'waiting') {
+        state = 'given up';
+        stdin.end();
+      }
+      return state === 'given up';
     },
+    end: () => clearTimeout(deaf),
   };
 }
 
@@ -162,28 +177,46 @@ async function firstEnding(started: Started, timeoutMs: number, signal: AbortSig
   }
 }
 
+interface Drained {
+  /** Every byte was read. */
+  readonly complete: boolean;
+  /** Something still holds the output open. */
+  readonly background: boolean;
+}
+
 /**
  * Reads what still comes after the exit; exit and end of output come in either order. A child left in the
- * background keeps the output open for as long as it lives, so a short silence is the end then.
+ * background keeps the output open for as long as it lives, so a short silence is the end then. Where it is
+ * not yet known whether the command began, silence proves nothing.
  */
-async function leavesBackground(started: Started, output: Output): Promise<boolean> {
-  const whole = started.outputEnded.then(() => true);
+async function drain(started: Started, output: Output): Promise<Drained> {
+  const ended = started.outputEnded.then((complete): Drained => ({ complete, background: false }));
   const exitedAt = performance.now();
   for (;;) {
-    if (await Promise.race([whole, pause(drainMs, false, unreferenced)])) return false;
-    if (output.quietForMs() >= drainMs || performance.now() - exitedAt >= drainMaxMs) return true;
+    const drained = await Promise.race([ended, pause(drainMs, undefined, unreferenced)]);
+    if (drained !== undefined) return drained;
+    const silent = output.start.begun && output.quietForMs() >= drainMs;
+    if (silent || performance.now() - exitedAt >= drainMaxMs) return { complete: false, background: true };
   }
 }
 
-function result(exit: Exit, background: boolean, output: Output, host: string): ExecResult {
-  if (!output.start.started)
+function result(
+  exit: Exit,
+  drained: Drained,
+  { host }: Supervision,
+  { start, ...output }: Output,
+): ExecResult {
+  // SECURITY: «not started» invites to try again, so it takes the whole output to say so.
+  if (!start.begun && !drained.complete)
+    throw failure('CONNECTION_LOST', { host }, { evidence: output.evidence() });
+  if (!start.started)
     throw failure('COMMAND_NOT_STARTED', { where: `on ${host}` }, { evidence: output.evidence() });
   return {
     exitCode: exit.code ?? 128 + signalNumber(exit.signal),
     stdout: output.stdout.result(),
     stderr: output.stderr.result(),
-    begun: output.start.begun,
-    background,
+    begun: start.begun,
+    background: drained.background,
   };
 }
 

@@ -90,9 +90,14 @@ export async function startTestGateway(
   };
 }
 
-/** What the node was asked to do: all that came to it but the shells that wait for orders. */
-export function ordersTo({ control }: Lab): string[] {
-  return control.heard.filter((text) => !text.includes('gateway_order'));
+/** What shells opened ahead and the guard over process groups say to the node: nothing of it is a command. */
+const upkeep = /gateway_order|declare -A until|^[+-] \d+( \d+)?\n$/;
+
+/** What the node was asked to do, as far as it remembers, or since its total was `mark`. */
+export function ordersTo({ control }: Lab, mark = 0): string[] {
+  const { heard, heardTotal } = control;
+  const since = Math.max(0, heard.length - (heardTotal - mark));
+  return heard.slice(since).filter((text) => !upkeep.test(text));
 }
 
 export async function connectLegacy(url: URL, bearer: string): Promise<LegacyClient> {

@@ -7,6 +7,7 @@ import { findNode, plant, type Tree } from '../../lab/files/tree.ts';
 import {
   eventually,
   failureOf,
+  ordersTo,
   otherToken,
   startTestGateway,
   type TestGateway,
@@ -75,14 +76,12 @@ async function output(trial: Trial, gateway = trial.gateway): Promise<Output & {
 
 /** Refused before anything went to the host. */
 async function rejected(trial: Trial, code: string): Promise<string> {
-  const { heard } = trial.gateway.lab.control;
-  const before = heard.length;
+  const { lab } = trial.gateway;
+  const mark = lab.control.heardTotal;
   const failure = failureOf(await resultOf(trial, trial.gateway));
   assert.equal(failure.code, code);
   assert.equal(failure.outcome, 'not_started');
-  const shown = JSON.stringify(trial.value).slice(1, -1);
-  if (shown.length > 3)
-    assert.ok(!heard.slice(before).some((line) => line.includes(shown)), 'it reached the host');
+  assert.deepEqual(ordersTo(lab, mark), [], 'it reached the host');
   return failure.error;
 }
 
@@ -227,7 +226,10 @@ function expectationOf({ field, expect }: Entry): Expectation {
 }
 
 const catalogue = readCatalogue();
-const skip = catalogue === undefined && 'the catalogue of hostile inputs is not beside the project';
+const skip =
+  catalogue === undefined &&
+  process.env.CI !== 'true' &&
+  'the catalogue of hostile inputs is not beside the project';
 
 describe('hostile inputs', { skip, concurrency: false }, () => {
   let world: World;

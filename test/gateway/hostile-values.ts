@@ -39,7 +39,7 @@ export function hostileValue({ value }: Entry): unknown {
 
 export interface World {
   readonly gateway: TestGateway;
-  /** The same with dangerous commands allowed, host commands too, and a proxy at 127.0.0.1 that is believed. */
+  /** The same with dangerous commands allowed, and a proxy at 127.0.0.1 that is believed. */
   readonly lax: TestGateway;
   readonly cleanUp: () => Promise<void>;
 }

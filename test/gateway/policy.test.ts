@@ -33,12 +33,12 @@ describe('what the operator allows', () => {
 
   test('a refused call asks nothing of the host and is recorded', async () => {
     const client = await gateway.modern();
-    const before = ordersTo(gateway.lab).length;
+    const mark = gateway.lab.control.heardTotal;
     await client.callTool({
       name: 'proxmox_container_exec_command',
       arguments: { vmid: 102, command: 'id', env: { API_TOKEN: 'canary-value' } },
     });
-    assert.equal(ordersTo(gateway.lab).length, before);
+    assert.deepEqual(ordersTo(gateway.lab, mark), []);
     const refusal = (await gateway.audit()).findLast(({ event }) => event === 'refuse');
     assert.equal(refusal?.code, 'PERMISSION_DENIED');
     assert.equal(refusal?.principal, 'alice');

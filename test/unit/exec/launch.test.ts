@@ -42,7 +42,7 @@ for (const shell of shells) {
   const options = installed ? {} : { skip: `${program} is not installed` };
 
   test(`through ${shell}, words of any kind arrive byte for byte`, options, () => {
-    const words = ["$gateway_nl'\n'", ...hostileStrings(600)];
+    const words = ["$_n'\n'", ...hostileStrings(600)];
     const line = order({ ...command, argv: ['printf', '%s\\0', ...words] }, bare);
     assert.equal(line.indexOf('\n'), line.length - 1, 'an order is one line');
     const { stdout, nonce } = runIn(shell, line);

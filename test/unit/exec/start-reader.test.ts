@@ -61,6 +61,15 @@ test('an announcement counts once and only as the first line', () => {
   });
 });
 
+test('what start-up files print late, while the shell waits, is not the output of the command', () => {
+  for (const chunks of cuts(`${nonce} 4711\nupdate check done\n${nonce} gone ${nonce} go\nmark\nout`))
+    assert.deepEqual(read(chunks, 'mark'), { output: 'out', pgid: 4711, begun: true });
+  const reader = createStartReader(nonce, undefined);
+  reader.push(Buffer.from(`${nonce} 4711\n`));
+  for (let i = 0; i < 50; i++) assert.equal(reader.push(Buffer.alloc(64 * 1024, 'x')).length, 0);
+  assert.equal(reader.push(Buffer.from(`${nonce} go\nout`)).toString(), 'out');
+});
+
 test('without its go the shell has not started the command, whatever it prints', () => {
   for (const printed of ['', `${nonce}`, `${nonce} go`, `${nonce} gone\n`, 'bash: killed\n', 'go\n']) {
     const reader = createStartReader(nonce, undefined);
