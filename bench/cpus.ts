@@ -1,6 +1,6 @@
 /** Gives the host processors of its own, as another machine would have them; the gateway and its clients share the rest. */
 import { spawnSync } from 'node:child_process';
-import { cpus as listCpus } from 'node:os';
+import { readFileSync } from 'node:fs';
 import type { World } from '../test/real/bench/world.ts';
 
 export interface Split {
@@ -11,10 +11,18 @@ export interface Split {
 
 /** Half of the processors each; undefined where there is one only, or no taskset: then all share them. */
 export function splitCpus(): Split | undefined {
-  const cpus = listCpus().length;
-  if (cpus < 2 || spawnSync('taskset', ['--version']).error !== undefined) return undefined;
-  const half = Math.floor(cpus / 2);
-  return { gateway: `0-${half - 1}`, host: `${half}-${cpus - 1}` };
+  const cpus = allowedCpus();
+  if (cpus.length < 2 || spawnSync('taskset', ['--version']).error !== undefined) return undefined;
+  const half = Math.floor(cpus.length / 2);
+  return { gateway: cpus.slice(0, half).join(), host: cpus.slice(half).join() };
+}
+
+function allowedCpus(): number[] {
+  const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '';
+  return list.split(',').flatMap((range) => {
+    const [first = Number.NaN, last = first] = range.split('-').map(Number);
+    return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+  });
 }
 
 /** This process, all its threads, and whatever it starts from now on. */

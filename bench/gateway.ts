@@ -32,7 +32,7 @@ export async function startGateway(
 ): Promise<BenchGateway> {
   const { host, port, fingerprint, keyFile } = node.sshd;
   const stateDir = await mkdtemp(join(tmpdir(), 'gateway-bench-'));
-  const metricsPort = 20_000 + Math.floor(Math.random() * 20_000);
+  const metricsPort = 20_000 + Math.floor(Math.random() * 12_000);
   const startedAt = performance.now();
   const child = spawn(process.execPath, [...imageFlags(), program, 'serve'], {
     env: {

@@ -19,7 +19,7 @@ export interface Serving {
   close(): Promise<void>;
 }
 
-/** How long calls under way may go on after the order to stop; Docker kills after 10 s. */
+/** How long calls under way may go on after the order to stop; the compose file gives 15 s in all. */
 const drainMs = 5_000;
 const maxSessions = 2_000;
 const maxClosedSessions = 50_000;

@@ -29,7 +29,7 @@ export interface AppParts {
   readonly log: Log;
 }
 
-/** What is held at the same time: a body of 1 MiB takes several times that while it is parsed and carried out. */
+/** What is held at the same time: a body takes several times its size while it is parsed and carried out. */
 const maxTotalBodyBytes = 8 * 1024 * 1024;
 const maxRequests = 2_000;
 

@@ -58,14 +58,14 @@ export function createEndpoint(input: {
         void finished.then(() => answering.delete(finished));
       }
       const authInfo = authInfoOf(caller);
-      const read = readBody(request, text);
-      if (read.kind === 'refused') return read.response;
-      const parsed = read.body === undefined ? {} : { parsedBody: read.body };
-      if (!(await isLegacyRequest(request, read.body)))
-        return await modern.fetch(request, { authInfo, ...parsed });
-      if (isInitializeRequest(read.body) && (text ?? '').length > maxInitializeChars)
+      const parsed = parseBody(request, text);
+      if (parsed.kind === 'refused') return parsed.response;
+      const { body } = parsed;
+      if (!(await isLegacyRequest(request, body)))
+        return await modern.fetch(request, { authInfo, ...(body !== undefined && { parsedBody: body }) });
+      if (isInitializeRequest(body) && (text ?? '').length > maxInitializeChars)
         return refusal(413, -32600, `An initialize request must be at most ${maxInitializeChars} characters`);
-      return await sessions.handle({ request, body: read.body, caller, authInfo, finished });
+      return await sessions.handle({ request, body, caller, authInfo, finished });
     },
     async close() {
       // A call that has just been ended is not answered yet, and closing would cut its answer off.
@@ -89,19 +89,19 @@ function callerIn(authInfo: AuthInfo | undefined): Caller {
   };
 }
 
-type ReadBody =
-  | { readonly kind: 'read'; readonly body: unknown }
+type ParsedBody =
+  | { readonly kind: 'parsed'; readonly body: unknown }
   | { readonly kind: 'refused'; readonly response: Response };
 
 /** Parses a POST once, for both eras. */
-function readBody(request: Request, text: string | undefined): ReadBody {
-  if (request.method !== 'POST') return { kind: 'read', body: undefined };
+function parseBody(request: Request, text: string | undefined): ParsedBody {
+  if (request.method !== 'POST') return { kind: 'parsed', body: undefined };
   if (!isJsonContentType(request.headers.get('content-type')))
     return refused(415, -32000, 'The content type must be application/json');
   if (nestsTooDeep(text ?? ''))
     return refused(400, -32600, `The body is nested deeper than ${maxDepth} levels`);
   try {
-    return { kind: 'read', body: JSON.parse(text ?? '') };
+    return { kind: 'parsed', body: JSON.parse(text ?? '') };
   } catch {
     return refused(400, -32700, 'The body is not valid JSON');
   }
@@ -124,7 +124,7 @@ function nestsTooDeep(text: string): boolean {
 
 const [quote, backslash, bracket, brace] = [0x22, 0x5c, 0x5b, 0x7b];
 
-function refused(status: number, code: number, message: string): ReadBody {
+function refused(status: number, code: number, message: string): ParsedBody {
   return { kind: 'refused', response: refusal(status, code, message) };
 }
 

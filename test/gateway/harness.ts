@@ -45,7 +45,7 @@ export function settingsFor(lab: Lab, stateDir: string): Record<string, string> 
     SSH_HOST_KEY: lab.hostKeyFingerprint,
     MCP_AUTH_TOKEN: `alice:${token}\nbob:${otherToken}`,
     SERVER_PORT: '0',
-    METRICS_PORT: String(20_000 + Math.floor(Math.random() * 20_000)),
+    METRICS_PORT: String(20_000 + Math.floor(Math.random() * 12_000)),
     STATE_DIR: stateDir,
   };
 }

@@ -35,12 +35,12 @@ export async function proveImage(check: Check, folder: string, image: string): P
   const { Config: config, ...facts } = await inspect<ImageFacts>('image', image);
   const manifest = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as Manifest;
 
-  await check('product layers are under 60 MB over the base', async () => {
+  await check('product layers are under 60 MiB over the base', async () => {
     const base = await inspect<ImageFacts>('image', await baseImage(folder));
     assert.deepEqual(facts.RootFS.Layers.slice(0, base.RootFS.Layers.length), base.RootFS.Layers);
     const bytes = facts.Size - base.Size;
     assert.ok(bytes < maxProductBytes, `${bytes} bytes`);
-    return `${(bytes / 1024 / 1024).toFixed(1)} MB`;
+    return `${(bytes / 1024 / 1024).toFixed(1)} MiB`;
   });
   await check('says how it is to be run, stopped and looked at', async () => {
     assert.match(config.User, /^[1-9]\d*$/);

@@ -44,7 +44,7 @@ export async function proveRestart(check: Check, product: Product): Promise<void
     await check('and on another image, and on the former one again', () => upgrades(product, works));
     await check('and on a new volume with the copy of the former', async () => {
       const backup = join(product.folder, 'backup');
-      await stack.compose(['cp', 'gateway:/state', backup]);
+      await stack.compose(['cp', '--archive', 'gateway:/state', backup]);
       await stack.compose(['rm', '--stop', '--force', 'gateway']);
       await docker('volume', 'rm', `${stack.project}_state`);
       await product.up();
