@@ -1,7 +1,7 @@
 /** Gives the host processors of its own, as another machine would have them; the gateway and its clients share the rest. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import type { World } from '../test/real/bench/world.ts';
+import type { World } from '../test/real/stand/world.ts';
 
 export interface Split {
   /** In the words of taskset. */

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { imageFlags } from '../test/gateway/process.ts';
-import type { BenchNode } from '../test/real/bench/node.ts';
+import type { StandNode } from '../test/real/stand/node.ts';
 
 export const token = 'bench-token-0123456789';
 
@@ -27,7 +27,7 @@ const startTimeoutMs = 10_000;
 
 /** Throws with what the gateway said where it does not listen within ten seconds. */
 export async function startGateway(
-  node: BenchNode,
+  node: StandNode,
   env: Readonly<Record<string, string>> = {},
 ): Promise<BenchGateway> {
   const { host, port, fingerprint, keyFile } = node.sshd;

@@ -1,7 +1,7 @@
 /** `npm run bench`: everything in one run, as one table of figures and ratios; `--json` for machines, `--quick` for a look. */
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { realBench } from '../test/real/bench/available.ts';
+import { realStand } from '../test/real/stand/available.ts';
 import { surfaceBytes } from './client.ts';
 import { keepHere, splitCpus } from './cpus.ts';
 import { startGateway } from './gateway.ts';
@@ -56,8 +56,8 @@ async function measure(effort: Effort) {
 export type Report = Awaited<ReturnType<typeof measure>>;
 
 const { values } = parseArgs({ options: { json: { type: 'boolean' }, quick: { type: 'boolean' } } });
-if (!realBench.available) {
-  process.stderr.write(`The bench needs OpenSSH's sshd and namespaces: ${realBench.reason}\n`);
+if (!realStand.available) {
+  process.stderr.write(`The bench needs OpenSSH's sshd and namespaces: ${realStand.reason}\n`);
   process.exit(1);
 }
 const report = await measure(values.quick === true ? quick : full);

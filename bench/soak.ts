@@ -1,8 +1,8 @@
 /** `npm run soak [-- --minutes N]`: mixed calls, cancels and disconnects; what the gateway holds must end where it began. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { realBench } from '../test/real/bench/available.ts';
-import { type BenchNode, startNode } from '../test/real/bench/node.ts';
+import { realStand } from '../test/real/stand/available.ts';
+import { type StandNode, startNode } from '../test/real/stand/node.ts';
 import { openClient, type ToolClient } from './client.ts';
 import { type BenchGateway, startGateway } from './gateway.ts';
 
@@ -111,7 +111,7 @@ function grown(before: Holdings, after: Holdings): string[] {
   ];
 }
 
-async function breakConnections(node: BenchNode, until: number): Promise<void> {
+async function breakConnections(node: StandNode, until: number): Promise<void> {
   while (performance.now() < until) {
     await pause(20_000);
     await node.sshd.killSessions();
@@ -151,8 +151,8 @@ async function soak(): Promise<number> {
   }
 }
 
-if (!realBench.available) {
-  process.stderr.write(`The soak needs OpenSSH's sshd and namespaces: ${realBench.reason}\n`);
+if (!realStand.available) {
+  process.stderr.write(`The soak needs OpenSSH's sshd and namespaces: ${realStand.reason}\n`);
   process.exit(1);
 }
 process.exit(await soak());

@@ -1,5 +1,5 @@
 /** What is measured, stage by stage, each on a node and a gateway that stand for the whole stage. */
-import { type BenchNode, startNode } from '../test/real/bench/node.ts';
+import { type StandNode, startNode } from '../test/real/stand/node.ts';
 import { openClient, toolCall } from './client.ts';
 import { keepThere, type Split } from './cpus.ts';
 import { type BenchGateway, startGateway } from './gateway.ts';
@@ -39,7 +39,7 @@ const pctCpuMs = 600;
 const attachMs = 13;
 
 /** A node whose stand-ins cost what the originals cost; lxc-attach is made no faster than the original. */
-export async function startCostlyNode(containers: number, split?: Split): Promise<BenchNode> {
+export async function startCostlyNode(containers: number, split?: Split): Promise<StandNode> {
   const extra = Array.from({ length: Math.max(0, containers - 4) }, (_, index) => ({
     kind: 'container' as const,
     vmid: 1000 + index,
@@ -65,7 +65,7 @@ export async function startCostlyNode(containers: number, split?: Split): Promis
 export type Latencies = Readonly<Record<string, Latency>>;
 
 /** One caller: a command in a container and on the host, each way. */
-export async function commandLatency(node: BenchNode, gateway: BenchGateway, effort: Effort) {
+export async function commandLatency(node: StandNode, gateway: BenchGateway, effort: Effort) {
   const channels = await openChannels(node.sshd, 1);
   const master = openControlMaster(node.sshd);
   const modern = await openClient(gateway.url, '2026-07-28');
@@ -98,7 +98,7 @@ export async function commandLatency(node: BenchNode, gateway: BenchGateway, eff
 }
 
 /** Both drivers, and pct as one would call it by hand, for commands and for the list. */
-export async function driverLatency(node: BenchNode, effort: Effort): Promise<Record<string, Latencies>> {
+export async function driverLatency(node: StandNode, effort: Effort): Promise<Record<string, Latencies>> {
   const auto = await startGateway(node);
   const pct = await startGateway(node, { CONTAINER_DRIVER: 'pct' });
   const fast = await openClient(auto.url, '2026-07-28');
@@ -132,7 +132,7 @@ export async function driverLatency(node: BenchNode, effort: Effort): Promise<Re
 }
 
 /** Many callers. The ways take turns in short windows. */
-export async function throughput(node: BenchNode, gateway: BenchGateway, callers: number, effort: Effort) {
+export async function throughput(node: StandNode, gateway: BenchGateway, callers: number, effort: Effort) {
   const channels = await openChannels(node.sshd, callers);
   const master = openControlMaster(node.sshd);
   const clients = await Promise.all(
@@ -171,7 +171,7 @@ async function takeTurns(ways: Readonly<Record<string, readonly Way[]>>, { windo
 }
 
 /** From the start of the process to its listening, and to the first answered tool call. */
-export async function startUp(node: BenchNode, { starts }: Effort) {
+export async function startUp(node: StandNode, { starts }: Effort) {
   const listening: number[] = [];
   const served: number[] = [];
   for (let start = 0; start < starts; start++) {
@@ -188,7 +188,7 @@ export async function startUp(node: BenchNode, { starts }: Effort) {
 }
 
 /** Resident memory of a fresh gateway: at rest, with sessions open, under load and after it. */
-export async function memory(node: BenchNode, effort: Effort) {
+export async function memory(node: StandNode, effort: Effort) {
   const gateway = await startGateway(node);
   try {
     const idle = await restingRss(gateway, effort.restMs);

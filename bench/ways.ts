@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ssh2, { type Client } from 'ssh2';
-import type { Sshd } from '../test/real/bench/sshd.ts';
+import type { Sshd } from '../test/real/stand/sshd.ts';
 import type { Way } from './measure.ts';
 
 const algorithms = { cipher: ['aes128-gcm@openssh.com' as const] };

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { eventually, failureOf } from '../gateway/harness.ts';
-import { findProcesses, waitUntilGone } from './bench/processes.ts';
-import { newMarker, onBench, type RealGateway, startRealGateway } from './harness.ts';
+import { newMarker, onStand, type RealGateway, startRealGateway } from './harness.ts';
+import { findProcesses, waitUntilGone } from './stand/processes.ts';
 
 interface Output {
   readonly stdout: string;
@@ -15,7 +15,7 @@ async function running(marker: string): Promise<number> {
   return (await findProcesses(marker)).filter(({ cmdline }) => cmdline.startsWith(marker)).length;
 }
 
-describe('the way to the host', onBench, () => {
+describe('the way to the host', onStand, () => {
   let gateway: RealGateway;
   before(async () => {
     gateway = await startRealGateway();
@@ -87,7 +87,7 @@ describe('the way to the host', onBench, () => {
   });
 });
 
-test('an sshd that allows few sessions is not asked for more', onBench, async () => {
+test('an sshd that allows few sessions is not asked for more', onStand, async () => {
   const gateway = await startRealGateway({ node: { maxSessions: 2 } });
   try {
     const results = await Promise.all(
@@ -105,7 +105,7 @@ test('an sshd that allows few sessions is not asked for more', onBench, async ()
   }
 });
 
-test('another host key gets no login; the log of sshd shows no attempt', onBench, async () => {
+test('another host key gets no login; the log of sshd shows no attempt', onStand, async () => {
   const gateway = await startRealGateway({ env: { SSH_HOST_KEY: `SHA256:${'A'.repeat(43)}` } });
   try {
     const failure = failureOf(await gateway.exec('true'));
@@ -118,7 +118,7 @@ test('another host key gets no login; the log of sshd shows no attempt', onBench
   }
 });
 
-test('a host key that changes while the gateway runs is refused', onBench, async () => {
+test('a host key that changes while the gateway runs is refused', onStand, async () => {
   const gateway = await startRealGateway();
   try {
     assert.notEqual((await gateway.exec('true')).isError, true);

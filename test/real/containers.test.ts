@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { failureOf, textOf } from '../gateway/harness.ts';
-import { newMarker, onBench, type RealGateway, startRealGateway } from './harness.ts';
+import { newMarker, onStand, type RealGateway, startRealGateway } from './harness.ts';
 
 interface Output {
   readonly exit_code: number;
@@ -14,7 +14,7 @@ interface Output {
 }
 
 for (const driver of ['lxc-attach', 'pct'] as const) {
-  describe(`containers through ${driver}`, onBench, () => {
+  describe(`containers through ${driver}`, onStand, () => {
     let gateway: RealGateway;
     before(async () => {
       gateway = await startRealGateway({ env: { CONTAINER_DRIVER: driver } });

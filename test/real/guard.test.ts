@@ -7,9 +7,9 @@ import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { connectModern, eventually, token } from '../gateway/harness.ts';
 import { spawnGateway } from '../gateway/process.ts';
-import { type BenchNode, startNode } from './bench/node.ts';
-import { findProcesses, waitUntilGone } from './bench/processes.ts';
-import { newMarker, onBench } from './harness.ts';
+import { newMarker, onStand } from './harness.ts';
+import { type StandNode, startNode } from './stand/node.ts';
+import { findProcesses, waitUntilGone } from './stand/processes.ts';
 
 /** The call's timeout, and the 5 s after which the host acts by itself; the guard looks every 5 s. */
 const timeoutS = 1;
@@ -17,7 +17,7 @@ const hostActsWithinMs = (timeoutS + 5 + 5 + 2) * 1000;
 const tool = 'proxmox_container_exec_command';
 
 interface Scene {
-  readonly node: BenchNode;
+  readonly node: StandNode;
   readonly gateway: ReturnType<typeof spawnGateway>;
   /** Deaf to TERM, with a child that is so too; settles however the call ends. */
   start(marker: string): Promise<{ readonly ended: Promise<unknown> }>;
@@ -66,7 +66,7 @@ async function onScene(play: (scene: Scene) => Promise<void>, setting: Record<st
 const wrapped = async (marker: string) =>
   (await findProcesses(marker)).some(({ cmdline }) => cmdline.startsWith('timeout '));
 
-test('when the gateway is killed, the guard ends the command, and then itself', onBench, () =>
+test('when the gateway is killed, the guard ends the command, and then itself', onStand, () =>
   onScene(async ({ gateway, start, guards }) => {
     await eventually(async () => ((await guards()).length > 0 ? true : undefined));
     const marker = newMarker();
@@ -79,7 +79,7 @@ test('when the gateway is killed, the guard ends the command, and then itself', 
   }),
 );
 
-test('without a guard, the command brings its own end along', onBench, () =>
+test('without a guard, the command brings its own end along', onStand, () =>
   onScene(async ({ gateway, start, guards }) => {
     const [guard] = await eventually(async () => {
       const found = await guards();
@@ -96,7 +96,7 @@ test('without a guard, the command brings its own end along', onBench, () =>
   }),
 );
 
-test('when the connection is killed, the guard outlives it for as long as a command may last', onBench, () =>
+test('when the connection is killed, the guard outlives it for as long as a command may last', onStand, () =>
   onScene(async ({ node, start }) => {
     const marker = newMarker();
     const { ended } = await start(marker);
@@ -106,7 +106,7 @@ test('when the connection is killed, the guard outlives it for as long as a comm
   }),
 );
 
-test('what a command that has ended left behind is not the guard’s to end', onBench, () =>
+test('what a command that has ended left behind is not the guard’s to end', onStand, () =>
   onScene(async ({ run }) => {
     const marker = newMarker();
     await run(`(exec -a ${marker} sleep 20) >/dev/null 2>&1 </dev/null &`);

@@ -7,14 +7,14 @@ import type { Client } from '@modelcontextprotocol/client';
 import { serve } from '../../src/cli/serve.ts';
 import { load } from '../../src/config/load.ts';
 import { connectLegacy, connectModern, token } from '../gateway/harness.ts';
-import { realBench } from './bench/available.ts';
-import { type BenchNode, type NodeOptions, startNode } from './bench/node.ts';
+import { realStand } from './stand/available.ts';
+import { type NodeOptions, type StandNode, startNode } from './stand/node.ts';
 
-/** Handed to node:test: skips with the reason where the bench cannot stand. */
-export const onBench = realBench.available ? {} : { skip: realBench.reason };
+/** Handed to node:test: skips with the reason where the stand cannot be had. */
+export const onStand = realStand.available ? {} : { skip: realStand.reason };
 
 export interface RealGateway {
-  readonly node: BenchNode;
+  readonly node: StandNode;
   readonly url: URL;
   readonly client: Client;
   legacy(): ReturnType<typeof connectLegacy>;

@@ -3,14 +3,14 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
 import { failureOf } from '../gateway/harness.ts';
-import { onBench, startRealGateway } from './harness.ts';
+import { onStand, startRealGateway } from './harness.ts';
 
 const hostile = `a'b\\c"$HOME" \`id\` !! ~ * \n end`;
 
 for (const shell of ['/bin/bash', '/bin/dash', '/usr/bin/zsh', '/usr/bin/ksh93', '/usr/bin/mksh']) {
   const reason = existsSync(shell) ? undefined : `${shell} is not installed`;
   if (reason !== undefined && process.env.CI === 'true') throw new Error(reason);
-  test(`${shell} as login shell`, reason === undefined ? onBench : { skip: reason }, async () => {
+  test(`${shell} as login shell`, reason === undefined ? onStand : { skip: reason }, async () => {
     const gateway = await startRealGateway({ node: { shell } });
     try {
       const result = await gateway.exec('printf %s "$V"; exit 5', { env: { V: hostile } });
@@ -28,7 +28,7 @@ for (const shell of ['/bin/bash', '/bin/dash', '/usr/bin/zsh', '/usr/bin/ksh93',
 
 test(
   'fish as login shell is refused, with the way out',
-  existsSync('/usr/bin/fish') ? onBench : { skip: 'no fish' },
+  existsSync('/usr/bin/fish') ? onStand : { skip: 'no fish' },
   async () => {
     const gateway = await startRealGateway({ node: { shell: '/usr/bin/fish' } });
     try {

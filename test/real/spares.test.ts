@@ -2,10 +2,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { eventually } from '../gateway/harness.ts';
-import { findProcesses } from './bench/processes.ts';
-import { onBench, type RealGateway, startRealGateway } from './harness.ts';
+import { onStand, type RealGateway, startRealGateway } from './harness.ts';
+import { findProcesses } from './stand/processes.ts';
 
-describe('shells opened ahead', onBench, () => {
+describe('shells opened ahead', onStand, () => {
   let gateway: RealGateway;
   before(async () => {
     gateway = await startRealGateway();

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { eventually, failureOf } from '../gateway/harness.ts';
-import { findProcesses, waitUntilGone } from './bench/processes.ts';
-import { newMarker, onBench, type RealGateway, startRealGateway } from './harness.ts';
+import { newMarker, onStand, type RealGateway, startRealGateway } from './harness.ts';
+import { findProcesses, waitUntilGone } from './stand/processes.ts';
 
 async function withBashrc(bashrc: string, play: (gateway: RealGateway) => Promise<void>): Promise<void> {
   const gateway = await startRealGateway();
@@ -29,7 +29,7 @@ const noisy = {
 };
 
 for (const [what, bashrc] of Object.entries(noisy)) {
-  test(`start-up files ${what}: each command runs once, and its output is its own`, onBench, () =>
+  test(`start-up files ${what}: each command runs once, and its output is its own`, onStand, () =>
     withBashrc(bashrc, async (gateway) => {
       const marker = newMarker();
       for (let call = 0; call < 6; call++) {
@@ -42,7 +42,7 @@ for (const [what, bashrc] of Object.entries(noisy)) {
   );
 }
 
-test('spares that hang do not keep a command from being stopped', onBench, async () => {
+test('spares that hang do not keep a command from being stopped', onStand, async () => {
   const gateway = await startRealGateway();
   try {
     const marker = newMarker();
@@ -66,7 +66,7 @@ test('spares that hang do not keep a command from being stopped', onBench, async
   }
 });
 
-test('a start-up file that takes its time costs other calls nothing', onBench, async () => {
+test('a start-up file that takes its time costs other calls nothing', onStand, async () => {
   const gateway = await startRealGateway();
   try {
     const slow = 12;

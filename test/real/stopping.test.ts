@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { after, before, describe, test } from 'node:test';
 import { eventually, failureOf } from '../gateway/harness.ts';
-import type { NodeOptions } from './bench/node.ts';
-import { findProcesses, waitUntilGone } from './bench/processes.ts';
-import { newMarker, onBench, type RealGateway, startRealGateway } from './harness.ts';
+import { newMarker, onStand, type RealGateway, startRealGateway } from './harness.ts';
+import type { NodeOptions } from './stand/node.ts';
+import { findProcesses, waitUntilGone } from './stand/processes.ts';
 
 /** The marker is in the name of every process that the command leaves to itself. */
 const payloads: readonly (readonly [what: string, script: (marker: string) => string])[] = [
@@ -22,16 +22,16 @@ const payloads: readonly (readonly [what: string, script: (marker: string) => st
 const goneWithinMs = 2_000;
 
 for (const driver of ['lxc-attach', 'pct'] as const) {
-  describe(`a command in a container, through ${driver}`, onBench, () => {
+  describe(`a command in a container, through ${driver}`, onStand, () => {
     stops('proxmox_container_exec_command', { vmid: 100 }, { CONTAINER_DRIVER: driver });
   });
 }
 
-describe('a command on the host', onBench, () => {
+describe('a command on the host', onStand, () => {
   stops('proxmox_host_exec_command', {}, {});
 });
 
-describe('a command on the host, with sudo', onBench, () => {
+describe('a command on the host, with sudo', onStand, () => {
   // Stands for sudo with a rule for everything: runs what follows the options.
   const sudo = '#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done; shift; exec "$@"\n';
   stops('proxmox_host_exec_command', {}, { SSH_SUDO: 'true' }, {}, ({ node }) =>
@@ -39,11 +39,11 @@ describe('a command on the host, with sudo', onBench, () => {
   );
 });
 
-describe('a command on the host, with dash as login shell', onBench, () => {
+describe('a command on the host, with dash as login shell', onStand, () => {
   stops('proxmox_host_exec_command', {}, {}, { shell: '/bin/dash' });
 });
 
-describe('a command of a gateway on the host itself', onBench, () => {
+describe('a command of a gateway on the host itself', onStand, () => {
   stops('proxmox_host_exec_command', {}, { ENABLE_LOCAL_EXECUTION: 'true' });
 });
 

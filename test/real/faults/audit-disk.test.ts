@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { type AuditLine, connectModern, eventually, failureOf, token } from '../../gateway/harness.ts';
 import { spawnGateway } from '../../gateway/process.ts';
-import { settingsOver } from '../bench/fault-proxy.ts';
-import { startNode } from '../bench/node.ts';
-import { newMarker, onBench } from '../harness.ts';
+import { newMarker, onStand } from '../harness.ts';
+import { settingsOver } from '../stand/fault-proxy.ts';
+import { startNode } from '../stand/node.ts';
 
 test(
   'with its disk full nothing is begun that is not recorded, and all is well once there is room',
-  onBench,
+  onStand,
   async (t) => {
     const node = await startNode();
     t.after(() => node.close());

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import { eventually, failureOf } from '../../gateway/harness.ts';
-import { type Fault, type FaultProxy, startFaultProxy } from '../bench/fault-proxy.ts';
-import { findProcesses, waitUntilGone } from '../bench/processes.ts';
-import { newMarker, onBench, type RealGateway, startRealGateway } from '../harness.ts';
+import { newMarker, onStand, type RealGateway, startRealGateway } from '../harness.ts';
+import { type Fault, type FaultProxy, startFaultProxy } from '../stand/fault-proxy.ts';
+import { findProcesses, waitUntilGone } from '../stand/processes.ts';
 
 interface Output {
   readonly stdout: string;
@@ -16,7 +16,7 @@ const lines = 40_000;
 const numbers = Array.from({ length: lines }, (_, index) => `${index + 1}\n`).join('');
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 
-describe('a link that breaks', onBench, () => {
+describe('a link that breaks', onStand, () => {
   let link: FaultProxy;
   let gateway: RealGateway;
   before(async () => {

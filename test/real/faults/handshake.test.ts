@@ -11,9 +11,9 @@ import { connect } from '../../../src/exec/connect.ts';
 import { pinnedKeys } from '../../../src/exec/host-keys.ts';
 import { eventually } from '../../gateway/harness.ts';
 import { spawnGateway } from '../../gateway/process.ts';
-import { type Endpoint, type Fault, settingsOver, startFaultProxy } from '../bench/fault-proxy.ts';
-import { type Sshd, startSshd } from '../bench/sshd.ts';
-import { onBench } from '../harness.ts';
+import { onStand } from '../harness.ts';
+import { type Endpoint, type Fault, settingsOver, startFaultProxy } from '../stand/fault-proxy.ts';
+import { type Sshd, startSshd } from '../stand/sshd.ts';
 
 type Misbehaviour = (socket: Socket) => unknown;
 
@@ -42,7 +42,7 @@ const impostors = {
 /** The bound on the handshake, and that on the answer of the login shell. */
 const settlesWithinMs = 2 * 10_000 + 2_000;
 
-describe('a handshake that fails', { concurrency: true, ...onBench }, () => {
+describe('a handshake that fails', { concurrency: true, ...onStand }, () => {
   let sshd: Sshd;
   before(async () => {
     sshd = await startSshd({ maxStartups: '100' });

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { eventually } from '../../gateway/harness.ts';
 import { spawnGateway } from '../../gateway/process.ts';
-import { type Endpoint, settingsOver, startFaultProxy } from '../bench/fault-proxy.ts';
-import { type Sshd, startSshd } from '../bench/sshd.ts';
-import { onBench } from '../harness.ts';
+import { onStand } from '../harness.ts';
+import { type Endpoint, settingsOver, startFaultProxy } from '../stand/fault-proxy.ts';
+import { type Sshd, startSshd } from '../stand/sshd.ts';
 
 async function start(t: TestContext) {
   const sshd = await startSshd();
@@ -40,14 +40,14 @@ const knownHost = ({ host, port }: Endpoint, wire: string) => `[${host}]:${port}
 
 async function keyOf(sshd: Sshd): Promise<string> {
   // The keys of the client and of the host lie in the same memory.
-  const file = sshd.keyFile.replace('/root/.bench-client-key', '/etc/ssh/host_ed25519.pub');
+  const file = sshd.keyFile.replace('/root/.stand-client-key', '/etc/ssh/host_ed25519.pub');
   return (await readFile(file, 'utf8')).split(' ')[1] ?? assert.fail();
 }
 
 const ready = /"ready"/;
 const refused = /no connection to the host \(HOST_KEY_REFUSED\)/;
 
-describe('another key where the host was', { concurrency: true, ...onBench }, () => {
+describe('another key where the host was', { concurrency: true, ...onStand }, () => {
   test('a pin that is rotated with the key is read anew, without a restart', async (t) => {
     const { sshd, link, stateDir, run } = await start(t);
     const file = join(stateDir, 'pins');

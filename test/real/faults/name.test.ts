@@ -7,16 +7,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { eventually } from '../../gateway/harness.ts';
-import { settingsOver, startFaultProxy } from '../bench/fault-proxy.ts';
-import { startSshd } from '../bench/sshd.ts';
-import { onBench } from '../harness.ts';
+import { onStand } from '../harness.ts';
+import { settingsOver, startFaultProxy } from '../stand/fault-proxy.ts';
+import { startSshd } from '../stand/sshd.ts';
 
 const name = 'pve.test';
 
 /** In a mount namespace of its own, so that only the gateway sees these hosts. */
 const withOwnHosts = 'mount --bind "$OWN_HOSTS" /etc/hosts && exec "$0" src/main.ts serve';
 
-test('the name is resolved anew at every connect', onBench, async (t) => {
+test('the name is resolved anew at every connect', onStand, async (t) => {
   const sshd = await startSshd();
   t.after(() => sshd.close());
   const before = await startFaultProxy(sshd);

@@ -8,10 +8,10 @@ import { after, before, describe, test } from 'node:test';
 import type { Client } from '@modelcontextprotocol/client';
 import { connectModern, eventually, failureOf, token } from '../../gateway/harness.ts';
 import { type GatewayProcess, spawnGateway } from '../../gateway/process.ts';
-import { type FaultProxy, settingsOver, startFaultProxy } from '../bench/fault-proxy.ts';
-import { type BenchNode, startNode } from '../bench/node.ts';
-import { waitUntilGone } from '../bench/processes.ts';
-import { newMarker, onBench } from '../harness.ts';
+import { newMarker, onStand } from '../harness.ts';
+import { type FaultProxy, settingsOver, startFaultProxy } from '../stand/fault-proxy.ts';
+import { type StandNode, startNode } from '../stand/node.ts';
+import { waitUntilGone } from '../stand/processes.ts';
 
 interface Output {
   readonly stdout: string;
@@ -20,8 +20,8 @@ interface Output {
   readonly stdout_original_length?: number;
 }
 
-describe('output', onBench, () => {
-  let node: BenchNode;
+describe('output', onStand, () => {
+  let node: StandNode;
   let link: FaultProxy;
   let stateDir: string;
   let gateway: GatewayProcess;

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { eventually, failureOf } from '../../gateway/harness.ts';
-import { startFaultProxy } from '../bench/fault-proxy.ts';
-import { findProcesses, waitUntilGone } from '../bench/processes.ts';
-import { newMarker, onBench, startRealGateway } from '../harness.ts';
+import { newMarker, onStand, startRealGateway } from '../harness.ts';
+import { startFaultProxy } from '../stand/fault-proxy.ts';
+import { findProcesses, waitUntilGone } from '../stand/processes.ts';
 
 /** Three keepalives 10 s apart go unanswered; a second for timers on a busy machine. */
 const foundOutWithinMs = 40_000 + 1_000;
@@ -35,7 +35,7 @@ async function start(t: TestContext) {
   return { link, gateway, readiness, ready, stdoutOf, runs };
 }
 
-describe('a way to the host that is gone for a while', { concurrency: true, ...onBench }, () => {
+describe('a way to the host that is gone for a while', { concurrency: true, ...onStand }, () => {
   for (const direction of [undefined, 'to-host', 'to-gateway'] as const) {
     test(`half-open (${direction ?? 'both ways'}): found out by keepalive, unready, back after it`, async (t) => {
       const { link, gateway, readiness, ready, stdoutOf, runs } = await start(t);

@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { eventually, failureOf } from '../../gateway/harness.ts';
-import { startFaultProxy } from '../bench/fault-proxy.ts';
-import type { NodeOptions } from '../bench/node.ts';
-import { waitUntilGone } from '../bench/processes.ts';
-import { newMarker, onBench, startRealGateway } from '../harness.ts';
+import { newMarker, onStand, startRealGateway } from '../harness.ts';
+import { startFaultProxy } from '../stand/fault-proxy.ts';
+import type { NodeOptions } from '../stand/node.ts';
+import { waitUntilGone } from '../stand/processes.ts';
 
 async function start(t: TestContext, options: { node?: NodeOptions; env?: Record<string, string> } = {}) {
   const link = await startFaultProxy();
@@ -29,7 +29,7 @@ async function start(t: TestContext, options: { node?: NodeOptions; env?: Record
   return { link, gateway, lead, ready, readyz };
 }
 
-describe('a host that takes few', { concurrency: true, ...onBench }, () => {
+describe('a host that takes few', { concurrency: true, ...onStand }, () => {
   test('one session a connection: all calls are served, and a timeout still stops its command', async (t) => {
     const { gateway, lead } = await start(t, { node: { maxSessions: 1 } });
     lead();

@@ -6,16 +6,16 @@ import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { type AuditLine, connectModern, eventually, textOf, token } from '../../gateway/harness.ts';
 import { spawnGateway } from '../../gateway/process.ts';
-import { settingsOver, startFaultProxy } from '../bench/fault-proxy.ts';
-import { type BenchNode, startNode } from '../bench/node.ts';
-import { findProcesses, waitUntilGone } from '../bench/processes.ts';
-import { newMarker, onBench } from '../harness.ts';
+import { newMarker, onStand } from '../harness.ts';
+import { settingsOver, startFaultProxy } from '../stand/fault-proxy.ts';
+import { type StandNode, startNode } from '../stand/node.ts';
+import { findProcesses, waitUntilGone } from '../stand/processes.ts';
 
 /** What the compose file gives it before it is killed. */
 const graceMs = 15_000;
 
-describe('the order to stop', { concurrency: true, ...onBench }, () => {
-  let node: BenchNode;
+describe('the order to stop', { concurrency: true, ...onStand }, () => {
+  let node: StandNode;
   before(async () => {
     node = await startNode();
   });

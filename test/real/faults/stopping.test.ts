@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type AuditLine, eventually } from '../../gateway/harness.ts';
-import { type FaultProxy, startFaultProxy } from '../bench/fault-proxy.ts';
-import { findProcesses, waitUntilGone } from '../bench/processes.ts';
-import { newMarker, onBench, type RealGateway, startRealGateway } from '../harness.ts';
+import { newMarker, onStand, type RealGateway, startRealGateway } from '../harness.ts';
+import { type FaultProxy, startFaultProxy } from '../stand/fault-proxy.ts';
+import { findProcesses, waitUntilGone } from '../stand/processes.ts';
 
-describe('cancelling over a bad link', onBench, () => {
+describe('cancelling over a bad link', onStand, () => {
   let link: FaultProxy;
   let gateway: RealGateway;
   before(async () => {

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { eventually } from '../../gateway/harness.ts';
 import { spawnGateway } from '../../gateway/process.ts';
-import { settingsOver, startFaultProxy } from '../bench/fault-proxy.ts';
-import { startSshd } from '../bench/sshd.ts';
-import { onBench } from '../harness.ts';
+import { onStand } from '../harness.ts';
+import { settingsOver, startFaultProxy } from '../stand/fault-proxy.ts';
+import { startSshd } from '../stand/sshd.ts';
 
-describe('an error that nobody foresaw', { concurrency: true, ...onBench }, () => {
+describe('an error that nobody foresaw', { concurrency: true, ...onStand }, () => {
   for (const [what, code] of [
     ['an exception', 'setTimeout(() => { throw new Error("unforeseen"); }, 2000)'],
     ['a rejection', 'setTimeout(() => Promise.reject(new Error("unforeseen")), 2000)'],

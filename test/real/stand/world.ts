@@ -49,7 +49,7 @@ const closeTimeoutMs = 5_000;
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const { hostname = 'pve1', shell = '/bin/bash', password = '' } = options;
   if (!existsSync(shell)) throw new Error(`no node: there is no ${shell}`);
-  const mountPoint = mkdtempSync(join(tmpdir(), 'pve-bench-'));
+  const mountPoint = mkdtempSync(join(tmpdir(), 'pve-stand-'));
   const init = spawn(
     '/usr/bin/perl',
     ['-I', `${standin}/lib`, `${standin}/node-init`, standin, mountPoint, hostname, shell, password],
@@ -122,7 +122,7 @@ function createWorld(init: ChildProcessWithoutNullStreams, pid: number): World {
   };
 }
 
-/** Whether a process of the bench keeps the tests' own process waiting; one that was forgotten must not. */
+/** Whether a process of the stand keeps the tests' own process waiting; one that was forgotten must not. */
 export function setReferenced(child: ChildProcessWithoutNullStreams, referenced: boolean): void {
   for (const handle of [child, child.stdin as Socket, child.stdout as Socket, child.stderr as Socket]) {
     if (referenced) handle.ref();

@@ -1,4 +1,4 @@
-# What the stand-ins know of their node: configuration files, which containers run, and the knobs of the bench.
+# What the stand-ins know of their node: configuration files, which containers run, and the knobs of the stand.
 package Node;
 
 use strict;
@@ -50,7 +50,7 @@ sub init_pid { (pids($_[0]))[0] }
 sub monitor_pid { (pids($_[0]))[1] }
 sub running { defined(init_pid($_[0])) }
 
-# A knob is a file the bench writes; without it the value is nothing.
+# A knob is a file the stand writes; without it the value is nothing.
 sub knob {
     my ($name) = @_;
     open(my $fh, '<', "/run/knobs/$name") or return undef;

@@ -31,7 +31,7 @@ export interface NodeOptions extends Omit<SshdOptions, 'world'> {
   readonly guests?: readonly Guest[];
 }
 
-export interface BenchNode {
+export interface StandNode {
   readonly sshd: Sshd;
   readonly world: World;
   readonly guests: readonly Guest[];
@@ -43,7 +43,7 @@ export interface BenchNode {
 }
 
 /** Resolves when sshd listens and every running container is up. Throws where one is not. */
-export async function startNode(options: NodeOptions = {}): Promise<BenchNode> {
+export async function startNode(options: NodeOptions = {}): Promise<StandNode> {
   const world = await startWorld(options);
   try {
     let guests = options.guests ?? standardGuests;

@@ -45,7 +45,7 @@ const files = {
   hostKey: '/etc/ssh/host_ed25519',
   rsaHostKey: '/etc/ssh/host_rsa',
   authorizedKeys: '/etc/ssh/authorized_keys',
-  clientKey: '/root/.bench-client-key',
+  clientKey: '/root/.stand-client-key',
   log: '/var/log/sshd.log',
 };
 const startTimeoutMs = 10_000;

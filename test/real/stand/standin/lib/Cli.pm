@@ -85,7 +85,7 @@ sub parse {
     my $given = shift(@ARGV) // fail("ERROR: no command specified\nUSAGE: $program <COMMAND> [ARGS] [OPTIONS]");
     my $verb = verb($program, [sort keys %$commands], $given);
     my $command = $commands->{$verb};
-    fail("the bench does not pretend '$program $verb'") if !$command->{run};
+    fail("the stand does not pretend '$program $verb'") if !$command->{run};
     my @names = @{ $command->{args} };
     my $usage = join(' ', $program, $verb, map({ "<$_>" } @names), $command->{extra} ? '[<extra-args>]' : ());
     $usage .= @names ? ' [OPTIONS]' : ' ';

@@ -1,13 +1,13 @@
 /** The stand-ins for pct, lxc-attach and their kin, held against transcripts of a real node. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { realBench } from './available.ts';
+import { realStand } from './available.ts';
 import { connect, type Session } from './client.ts';
 import { createReplay, goldenAbsence, type Replay } from './golden.ts';
 import type { Guest } from './guests.ts';
-import { type BenchNode, startNode } from './node.ts';
+import { type StandNode, startNode } from './node.ts';
 
-const skip = realBench.available ? goldenAbsence : realBench.reason;
+const skip = realStand.available ? goldenAbsence : realStand.reason;
 const net0 = (hwaddr: string) =>
   `name=eth0,bridge=vmbr0,gw=10.99.0.1,hwaddr=${hwaddr},ip=10.99.0.100/24,type=veth`;
 
@@ -37,7 +37,7 @@ const goldenGuests: readonly Guest[] = [
 ];
 
 describe('stand-ins against a real node', { skip }, () => {
-  let node: BenchNode;
+  let node: StandNode;
   let session: Session;
   let replay: Replay;
   before(async () => {

@@ -1,4 +1,4 @@
-/** Whether this machine can carry the bench: root on Linux with namespaces, sshd and Perl. */
+/** Whether this machine can carry the stand: root on Linux with namespaces, sshd and Perl. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 
@@ -8,10 +8,10 @@ const names = ['bin/perl', 'bin/nsenter', 'bin/unshare', 'bin/ssh-keygen', 'bin/
 const programs = names.map((name) => `/usr/${name}`);
 
 function missing(): string | undefined {
-  if (process.platform !== 'linux') return 'the bench needs Linux';
-  if (process.getuid?.() !== 0) return 'the bench needs root';
+  if (process.platform !== 'linux') return 'the stand needs Linux';
+  if (process.getuid?.() !== 0) return 'the stand needs root';
   const absent = programs.find((program) => !existsSync(program));
-  if (absent !== undefined) return `the bench needs ${absent}`;
+  if (absent !== undefined) return `the stand needs ${absent}`;
   const trial = [
     '--user',
     '--map-root-user',
@@ -24,7 +24,7 @@ function missing(): string | undefined {
     'true',
   ];
   const { status, stderr } = spawnSync('unshare', trial, { encoding: 'utf8', timeout: 10_000 });
-  return status === 0 ? undefined : `the bench needs namespaces: ${stderr.trim()}`;
+  return status === 0 ? undefined : `the stand needs namespaces: ${stderr.trim()}`;
 }
 
 function availability(): Availability {
@@ -35,4 +35,4 @@ function availability(): Availability {
   return { available: false, reason };
 }
 
-export const realBench: Availability = availability();
+export const realStand: Availability = availability();

@@ -1,4 +1,4 @@
-/** One command over SSH, as the tests of the bench send it. */
+/** One command over SSH, as the tests of the stand send it. */
 import { once } from 'node:events';
 import { Client, type ClientChannel } from 'ssh2';
 import type { Sshd } from './sshd.ts';

@@ -1,4 +1,4 @@
-/** The bench proves itself: what it keeps apart, what it can be told, and what it leaves behind. */
+/** The stand proves itself: what it keeps apart, what it can be told, and what it leaves behind. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -7,16 +7,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, describe, test } from 'node:test';
-import { realBench } from './bench/available.ts';
-import { connect, type Session } from './bench/client.ts';
-import type { Guest } from './bench/guests.ts';
-import { type BenchNode, startNode } from './bench/node.ts';
-import { findProcesses, pidNamespaceOf, processesOf, waitUntilGone } from './bench/processes.ts';
-import { startSshd } from './bench/sshd.ts';
+import { realStand } from './stand/available.ts';
+import { connect, type Session } from './stand/client.ts';
+import type { Guest } from './stand/guests.ts';
+import { type StandNode, startNode } from './stand/node.ts';
+import { findProcesses, pidNamespaceOf, processesOf, waitUntilGone } from './stand/processes.ts';
+import { startSshd } from './stand/sshd.ts';
 
-const skip = realBench.available ? false : realBench.reason;
-describe('the bench', { skip }, () => {
-  let node: BenchNode;
+const skip = realStand.available ? false : realStand.reason;
+describe('the stand', { skip }, () => {
+  let node: StandNode;
   let session: Session;
   before(async () => {
     node = await startNode({ password: 'a long secret' });
@@ -169,7 +169,7 @@ test('hundred stopped containers cost no process', { skip }, async (t) => {
 
 test('close leaves no process, no mount and no file', { skip }, async (t) => {
   const { TMPDIR } = process.env;
-  const temporary = mkdtempSync(join(tmpdir(), 'bench-test-'));
+  const temporary = mkdtempSync(join(tmpdir(), 'stand-test-'));
   process.env.TMPDIR = temporary;
   t.after(() => {
     process.env.TMPDIR = TMPDIR ?? '/tmp';
@@ -190,7 +190,7 @@ test('close leaves no process, no mount and no file', { skip }, async (t) => {
 });
 
 test('a node does not outlive tests that are killed', { skip }, async () => {
-  const module = new URL('./bench/node.ts', import.meta.url).href;
+  const module = new URL('./stand/node.ts', import.meta.url).href;
   const script = `import { startNode } from '${module}'; const { world } = await startNode();
     process.stdout.write(world.pid + '\\n'); setInterval(() => {}, 1000);`;
   const tests = spawn(process.execPath, ['--input-type=module', '-e', script], {
