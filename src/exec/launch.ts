@@ -32,7 +32,7 @@ const wait = (nonce: string, texts: readonly string[]) =>
     // bash lets its read give up after that many seconds. Where the variable is read-only, trying to take it
     // away may end the shell, and what a trap prints would be taken for the command's output.
     `[ -z "\${TMOUT+x}" ] || { (unset TMOUT) 2>/dev/null && unset TMOUT; } || :`,
-    `[ -z "\${BASH_VERSION-}" ] || trap - DEBUG`,
+    `[ -z "\${BASH_VERSION-}" ] || trap - DEBUG 2>/dev/null`,
     `set -- ${commandLine(texts)}`,
     `_n='\n'`,
     'gateway_group=$$',
