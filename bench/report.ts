@@ -1,6 +1,6 @@
 /** The figures of a run as one table, each with its ratio to the first of its group. */
 import type { Latency, Throughput } from './measure.ts';
-import type { Report } from './run.ts';
+import type { Report } from './suite.ts';
 
 interface Row {
   readonly what: string;

@@ -21,7 +21,6 @@ interface Orders {
 export function createSshExecutor(input: ShellsInput): SshExecutor {
   const { target, texts } = input;
   const shells = createShells(input);
-
   const stop = createStop({ shells });
 
   const carryOut = async (shell: WaitingShell, { command, unguarded }: Orders, options: RunOptions) => {
@@ -43,7 +42,7 @@ export function createSshExecutor(input: ShellsInput): SshExecutor {
     // A shell may hang by itself; a connection on which nothing comes any more is dead.
     const onDeaf = () => connection.bytesRead === heardBefore && connection.abandon();
     const watched = { started, command, order: give, nonce, stop, onDeaf, host: target.host };
-    // Spares are replaced when a command has ended: on a small host that would take its time away.
+    // Spares are replaced when a command has ended: earlier they would take its time on a small host.
     return await supervise(watched, options).finally(shells.refill);
   };
 

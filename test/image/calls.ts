@@ -1,8 +1,8 @@
 /** Calls through the published port, to containers on a real sshd. */
 import assert from 'node:assert/strict';
 import { eventually, failureOf } from '../gateway/harness.ts';
+import { freePort } from '../real/stand/ports.ts';
 import { eras } from './client.ts';
-import { freePort } from './ports.ts';
 import { newMarker, type Product } from './product.ts';
 import type { Check } from './report.ts';
 

@@ -1,9 +1,9 @@
 /** `docker compose up --build demo` with nothing configured, as the README has it. */
 import assert from 'node:assert/strict';
 import { eventually } from '../gateway/harness.ts';
+import { isFree } from '../real/stand/ports.ts';
 import { connect, eras } from './client.ts';
 import { isolation } from './inside.ts';
-import { isFree } from './ports.ts';
 import type { Check } from './report.ts';
 import { createStack } from './stack.ts';
 

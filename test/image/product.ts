@@ -4,9 +4,9 @@ import { randomBytes } from 'node:crypto';
 import { chmod, chown, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { eventually } from '../gateway/harness.ts';
+import { freePort } from '../real/stand/ports.ts';
 import { type Caller, connect, type Era } from './client.ts';
 import { Interrupted } from './docker.ts';
-import { freePort } from './ports.ts';
 import { createStack, type Stack } from './stack.ts';
 
 export interface Product {

@@ -3,8 +3,8 @@ import { type ChildProcessWithoutNullStreams, spawnSync } from 'node:child_proce
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
+import { freePort } from './ports.ts';
 import type { NamespaceProcess } from './processes.ts';
 import { setReferenced, startWorld, type World, type WorldOptions } from './world.ts';
 
@@ -215,16 +215,6 @@ function servesInProgramOfItsOwn(): boolean {
   const { stdout, stderr } = spawnSync('/usr/sbin/sshd', ['-V'], { encoding: 'utf8' });
   const [, major, minor] = /OpenSSH_(\d+)\.(\d+)/.exec(stdout + stderr) ?? [];
   return Number(major) * 1000 + Number(minor) >= 9008;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, host);
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 /** In place of what is there, with the public half beside it. */
