@@ -1,7 +1,8 @@
 /** One live SSH connection and the channels on it. */
 import type { Socket } from 'node:net';
-import type { Client, ClientChannel } from 'ssh2';
-import { failure } from '../base/errors.ts';
+import type { Client, ClientChannel, SFTPWrapper } from 'ssh2';
+import { failure, GatewayError } from '../base/errors.ts';
+import { StorageFailed } from './executor.ts';
 import type { Exit } from './supervise.ts';
 
 /** No channel could be opened on this connection; nothing was started. */
@@ -71,23 +72,57 @@ export class SshConnection {
    * cannot be known: the connection went, or the server did not answer within 10 s and was given up.
    */
   async exec(line: string, host: string): Promise<SshChannel> {
-    return await new Promise<SshChannel>((resolve, reject) => {
+    return await this.#channel(host, (resolve, reject) => {
+      this.#client.exec(line, (error, channel) => {
+        if (error === undefined) resolve(this.#listen(channel));
+        else if (error.message === 'Unable to exec' && this.#open)
+          reject(failure('COMMAND_NOT_STARTED', { where: `on ${host}` }, { cause: error }));
+        else reject(error);
+      });
+    });
+  }
+
+  /** Opens an SFTP session. Throws as `exec` does, and StorageFailed where the server has no SFTP. */
+  async sftp(host: string): Promise<SFTPWrapper> {
+    return await this.#channel(host, (resolve, reject) => {
+      this.#client.sftp((error, session) => {
+        if (error !== undefined) {
+          const refused = /unable to start subsystem/i.test(error.message) && this.#open;
+          return reject(refused ? new StorageFailed('the host offers no SFTP', { cause: error }) : error);
+        }
+        // An 'error' without a listener would end the process.
+        session.on('error', () => {});
+        resolve(session);
+      });
+    });
+  }
+
+  /** Waits for an answer at most 10 s: a server that gives none is given up. */
+  async #channel<T>(
+    host: string,
+    request: (resolve: (channel: T) => void, reject: (error: Error) => void) => void,
+  ): Promise<T> {
+    return await new Promise<T>((resolve, reject) => {
       const lost = () => reject(failure('CONNECTION_LOST', { host }));
-      const unwatch = this.#whenClosed(lost);
+      const unwatch = this.whenClosed(lost);
       const timer = setTimeout(() => this.abandon(), openTimeoutMs);
       const answered = () => {
         clearTimeout(timer);
         unwatch();
       };
       try {
-        this.#client.exec(line, (error, channel) => {
-          answered();
-          if (error === undefined) resolve(this.#listen(channel));
-          else if ('reason' in error) reject(new ChannelRefused());
-          else if (error.message === 'Unable to exec' && this.#open)
-            reject(failure('COMMAND_NOT_STARTED', { where: `on ${host}` }, { cause: error }));
-          else lost();
-        });
+        request(
+          (channel) => {
+            answered();
+            resolve(channel);
+          },
+          (error) => {
+            answered();
+            if (error instanceof GatewayError || error instanceof StorageFailed) reject(error);
+            else if ('reason' in error) reject(new ChannelRefused());
+            else lost();
+          },
+        );
       } catch {
         // ssh2 throws at once on a client whose socket has just ended: nothing was sent.
         answered();
@@ -106,14 +141,14 @@ export class SshConnection {
     this.#client.end();
     // ssh2's own destroy() does nothing after end(), and a silent peer never answers that.
     const force = setTimeout(() => this.abandon(), 500);
-    this.#whenClosed(() => clearTimeout(force));
+    this.whenClosed(() => clearTimeout(force));
   }
 
   /**
    * Calls back when the connection goes. Whoever watches for less than its whole life must take the watch
    * back: a reaction left on `closed` would keep all that a call held until the connection ends.
    */
-  #whenClosed(watcher: () => void): () => void {
+  whenClosed(watcher: () => void): () => void {
     if (!this.#open) watcher();
     else this.#watchers.add(watcher);
     return () => this.#watchers.delete(watcher);
@@ -130,14 +165,14 @@ export class SshConnection {
     });
     stream.once('exit', (code: number | null, signal?: string) => hearExit({ code, signal: signal ?? null }));
     const gone = new Promise<void>((resolve) => {
-      const unwatch = this.#whenClosed(resolve);
+      const unwatch = this.whenClosed(resolve);
       stream.once('close', () => {
         unwatch();
         resolve();
       });
     }).then(() => hearExit(undefined));
     const outputEnded = new Promise<boolean>((resolve) => {
-      const unwatch = this.#whenClosed(() => resolve(false));
+      const unwatch = this.whenClosed(() => resolve(false));
       void Promise.all([ended(stream), ended(stream.stderr)]).then(() => {
         unwatch();
         resolve(true);

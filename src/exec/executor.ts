@@ -3,8 +3,8 @@ import type { Captured } from './capture.ts';
 
 export interface Command {
   readonly argv: readonly [string, ...string[]];
-  /** Sent whole, then closed. Without it the command reads an empty input. */
-  readonly stdin?: string;
+  /** Sent as fast as it is read, then closed. Without it the command reads an empty input. */
+  readonly stdin?: string | AsyncIterable<Uint8Array>;
   /** From the moment it is started; then everything in its process group is killed. */
   readonly timeoutMs: number;
   /** Bytes kept of each output stream: half from its head, half from its tail. */
@@ -31,6 +31,11 @@ export interface RunOptions {
   readonly signal: AbortSignal;
   /** Output as it comes, decoded as UTF-8 and unbounded in sum: the receiver keeps what it needs. */
   readonly onOutput?: (text: string) => void;
+  /**
+   * Takes stdout instead of having it kept: no more of it is read until the promise resolves. The command must
+   * leave nothing in the background.
+   */
+  readonly onStdout?: (chunk: Buffer) => Promise<void> | undefined;
 }
 
 export interface ExecutorStatus {
@@ -49,8 +54,27 @@ export interface Executor {
    * CONNECTION_LOST when the end cannot be known, BUSY, HOST_UNREACHABLE and the like before anything began.
    */
   run(command: Command, options: RunOptions): Promise<ExecResult>;
+  /**
+   * Makes an empty file in a directory of its own, which must not be there yet, where nobody else can enter.
+   * Throws StorageFailed.
+   */
+  stage(path: string, signal: AbortSignal): Promise<StagedFile>;
   status(): ExecutorStatus;
   close(): Promise<void>;
+}
+
+/** The host's storage did not do what it was asked for: no space, no right, no SFTP. */
+export class StorageFailed extends Error {}
+
+/** A file on the host in a directory of its own, 0600 in 0700. */
+export interface StagedFile {
+  readonly path: string;
+  /** Writes the chunks from the beginning; resolves with the number of bytes. Throws StorageFailed, CONNECTION_LOST. */
+  write(chunks: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<number>;
+  /** The first `size` bytes; ends early only where the file does. */
+  read(size: number, signal: AbortSignal): AsyncIterable<Buffer>;
+  /** Takes file and directory away. Rejects where that could not be done. */
+  remove(): Promise<void>;
 }
 
 /** What the executor tells whoever observes it. */

@@ -5,6 +5,7 @@ import { failure } from '../base/errors.ts';
 import { quote } from '../base/shell.ts';
 import type { Command, ExecResult, Executor, RunOptions } from './executor.ts';
 import { opening, order } from './launch.ts';
+import { stageLocally } from './local-files.ts';
 import { stopScript } from './stop-script.ts';
 import { type Exit, type Started, supervise } from './supervise.ts';
 
@@ -55,6 +56,7 @@ export function createLocalExecutor({ sudo }: { sudo: boolean }): Executor {
       const onDeaf = () => {};
       return await supervise({ started, command, order: () => line, nonce, stop, onDeaf, host }, options);
     },
+    stage: (path) => stageLocally(path),
     status: () => ({ connected: true, connections: 0, channels: running.size, queued: 0 }),
     async close() {},
   };

@@ -22,6 +22,8 @@ export interface Shells {
   /** A new one. Tries again while the host refuses it unstarted. */
   open(options: { signal: AbortSignal; urgent?: boolean }): Promise<WaitingShell>;
   refill(): void;
+  /** A place for a channel of another kind. */
+  acquire(options: { signal: AbortSignal }): Promise<Lease>;
   /** Opens the first connection in the background. */
   start(): void;
   status(): ExecutorStatus;
@@ -89,6 +91,7 @@ export function createShells(input: ShellsInput): Shells {
       }
     },
     refill: spares.refill,
+    acquire: (options) => pool.acquire(options),
     start: () => pool.connectSoon(),
     status: () => pool.status(),
     close: () => pool.close(),

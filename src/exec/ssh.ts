@@ -2,6 +2,7 @@
 import { GatewayError } from '../base/errors.ts';
 import type { Command, ExecResult, Executor, RunOptions } from './executor.ts';
 import { backstopS, order } from './launch.ts';
+import { stageOverSftp } from './sftp.ts';
 import { asStarted, createShells, type ShellsInput } from './shells.ts';
 import type { WaitingShell } from './spares.ts';
 import { createStop } from './stop.ts';
@@ -60,6 +61,7 @@ export function createSshExecutor(input: ShellsInput): SshExecutor {
       }
       return await carryOut(await shells.open(options), orders, options);
     },
+    stage: (path, signal) => stageOverSftp({ acquire: shells.acquire, host: target.host, path, signal }),
     status: shells.status,
     start: shells.start,
     close: shells.close,

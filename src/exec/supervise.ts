@@ -47,6 +47,8 @@ const startMs = 10_000;
 const drainMs = 250;
 /** The same, for children that keep writing. */
 const drainMaxMs = 10_000;
+/** How long the rest of a stdout that is handed on may take to come. */
+const handedOnMs = 5_000;
 /** How long a stopped command may take to be gone before the call is answered without it. */
 const stopWaitMs = 2_000;
 
@@ -56,7 +58,7 @@ type Ending =
 
 export async function supervise(supervision: Supervision, options: RunOptions): Promise<ExecResult> {
   const { started, command, host } = supervision;
-  const output = collect(supervision, options.onOutput);
+  const output = collect(supervision, options);
   const feeding = feed(supervision, output);
   const ending = await firstEnding(started, command.timeoutMs, options.signal);
   try {
@@ -99,12 +101,13 @@ function neverBegun(kind: 'lost' | 'timeout' | 'cancel', host: string): GatewayE
 
 type Output = ReturnType<typeof collect>;
 
-function collect({ started, command, nonce }: Supervision, onOutput: RunOptions['onOutput']) {
+function collect({ started, command, nonce }: Supervision, { onOutput, onStdout }: RunOptions) {
   const start = createStartReader(nonce, command.announces);
   const stdout = createCapture(command);
   const stderr = createCapture(command);
   const heard = { stdout: new StringDecoder('utf8'), stderr: new StringDecoder('utf8') };
   let lastDataAt = performance.now();
+  let paused = false;
   let announceGroup: (pgid: number) => void = () => {};
   const group = new Promise<number>((resolve) => {
     announceGroup = resolve;
@@ -116,8 +119,21 @@ function collect({ started, command, nonce }: Supervision, onOutput: RunOptions[
     capture.push(chunk);
     onOutput?.(decoder.write(chunk));
   };
+  const hand = (chunk: Buffer, receive: NonNullable<RunOptions['onStdout']>) => {
+    const taken = receive(chunk);
+    if (taken === undefined) return;
+    paused = true;
+    started.stdout.pause();
+    void taken.then(() => {
+      paused = false;
+      lastDataAt = performance.now();
+      started.stdout.resume();
+    });
+  };
   started.stdout.on('data', (chunk: Buffer) => {
-    take(stdout, heard.stdout, start.push(chunk));
+    const own = start.push(chunk);
+    if (onStdout === undefined || !start.begun) take(stdout, heard.stdout, own);
+    else if (own.length > 0) hand(own, onStdout);
     if (start.pgid !== undefined) announceGroup(start.pgid);
   });
   started.stderr.on('data', (chunk: Buffer) => take(stderr, heard.stderr, chunk));
@@ -126,7 +142,9 @@ function collect({ started, command, nonce }: Supervision, onOutput: RunOptions[
     group,
     stdout,
     stderr,
-    quietForMs: () => performance.now() - lastDataAt,
+    /** Somebody takes stdout at a pace of their own: what is left of it can be much. */
+    handedOn: onStdout !== undefined,
+    quietForMs: () => (paused ? 0 : performance.now() - lastDataAt),
     evidence: () => ({ stdout: wholeText(stdout.result()), stderr: wholeText(stderr.result()) }),
   };
 }
@@ -140,7 +158,10 @@ function feed({ started: { stdin }, command, order, onDeaf }: Supervision, outpu
   void output.group.then((pgid) => {
     if (state !== 'waiting') return;
     state = 'fed';
-    stdin.end(order(pgid) + (command.stdin ?? ''));
+    if (typeof command.stdin === 'object') {
+      stdin.write(order(pgid));
+      void pump(command.stdin, stdin);
+    } else stdin.end(order(pgid) + (command.stdin ?? ''));
     deaf = setTimeout(() => output.start.started || onDeaf(), startMs);
   });
   return {
@@ -154,6 +175,21 @@ function feed({ started: { stdin }, command, order, onDeaf }: Supervision, outpu
     },
     end: () => clearTimeout(deaf),
   };
+}
+
+/** Whoever provides the input must stop when the command has ended: what is not taken any more is not asked for. */
+async function pump(chunks: AsyncIterable<Uint8Array>, stdin: Writable): Promise<void> {
+  const closed = new Promise<'closed'>((resolve) => stdin.once('close', () => resolve('closed')));
+  try {
+    for await (const chunk of chunks) {
+      if (stdin.writableEnded || stdin.destroyed) return;
+      if (stdin.write(chunk)) continue;
+      const drained = new Promise<void>((resolve) => stdin.once('drain', resolve));
+      if ((await Promise.race([drained, closed])) === 'closed') return;
+    }
+  } finally {
+    stdin.end();
+  }
 }
 
 /** Whatever comes first: the exit, the loss of the way to it, the deadline, the caller's wish. */
@@ -195,8 +231,10 @@ async function drain(started: Started, output: Output): Promise<Drained> {
   for (;;) {
     const drained = await Promise.race([ended, pause(drainMs, undefined, unreferenced)]);
     if (drained !== undefined) return drained;
-    const silent = output.start.begun && output.quietForMs() >= drainMs;
-    if (silent || performance.now() - exitedAt >= drainMaxMs) return { complete: false, background: true };
+    const quietMs = output.handedOn ? handedOnMs : drainMs;
+    const silent = output.start.begun && output.quietForMs() >= quietMs;
+    const tooLong = !output.handedOn && performance.now() - exitedAt >= drainMaxMs;
+    if (silent || tooLong) return { complete: false, background: true };
   }
 }
 

@@ -1,0 +1,203 @@
+/** Talks with a command while it runs: fields that end with NUL and raw bytes from it, lines and bytes to it. */
+import { failure, type GatewayError } from '../base/errors.ts';
+import type { Command, ExecResult, Executor } from './executor.ts';
+
+export interface Peer {
+  /** The next field. Throws PeerGone, and RangeError for a field of more than 64 KiB. */
+  field(): Promise<string>;
+  /** The next `count` bytes as they come. Throws PeerGone where fewer come. */
+  bytes(count: number): AsyncIterable<Buffer>;
+  /** Resolves when the way to the peer can take more. Throws PeerGone. */
+  send(data: string | Uint8Array): Promise<void>;
+}
+
+/** The other side ended before it had said all: how the run ended. */
+export class PeerGone extends Error {
+  readonly ending: ExecResult | GatewayError;
+  constructor(ending: ExecResult | GatewayError) {
+    super('the command has ended');
+    this.ending = ending;
+  }
+}
+
+const maxFieldBytes = 64 * 1024;
+/** What may wait here of what the command has said; more is left with the host. */
+const maxWaitingBytes = 1024 * 1024;
+/** How long a command may take to clean up when nobody talks with it any more. */
+const farewellMs = 5_000;
+
+/**
+ * Runs the command for as long as `talk` lasts; then its input is closed, and it ends by itself, so that it can
+ * clean up. When the signal aborts, what `talk` waits for throws TRANSFER_CANCELLED. Rejects as `talk` does, when
+ * the command has ended.
+ */
+export async function converse<T>(input: {
+  executor: Executor;
+  command: Omit<Command, 'stdin'>;
+  signal: AbortSignal;
+  talk: (peer: Peer) => Promise<T>;
+}): Promise<T> {
+  const { executor, command, signal, talk } = input;
+  const incoming = createIncoming();
+  const outgoing = createOutgoing();
+  const late = new AbortController();
+  const running = executor.run(
+    { ...command, stdin: outgoing.chunks },
+    { signal: late.signal, onStdout: incoming.push },
+  );
+  const cancel = () => {
+    const cancelled = failure('TRANSFER_CANCELLED', {});
+    incoming.end(cancelled);
+    outgoing.fail(cancelled);
+  };
+  if (signal.aborted) cancel();
+  else signal.addEventListener('abort', cancel, { once: true });
+  const ended = running.then(
+    (result): ExecResult | GatewayError => result,
+    (error: GatewayError) => error,
+  );
+  void ended.then((ending) => {
+    const gone = new PeerGone(ending);
+    incoming.end(gone);
+    outgoing.fail(gone);
+  });
+  const farewell = () => {
+    signal.removeEventListener('abort', cancel);
+    outgoing.end();
+    incoming.ignore();
+    const timer = setTimeout(() => late.abort(), farewellMs).unref();
+    return ended.finally(() => clearTimeout(timer));
+  };
+  try {
+    const value = await talk({ field: incoming.field, bytes: incoming.bytes, send: outgoing.send });
+    void farewell();
+    return value;
+  } catch (error) {
+    await farewell();
+    throw error;
+  }
+}
+
+function createIncoming() {
+  let chunks: Buffer[] = [];
+  let waiting = 0;
+  let gone: Error | undefined;
+  let ignored = false;
+  let wake: () => void = () => {};
+  let resume: (() => void) | undefined;
+
+  const more = async (): Promise<void> => {
+    if (gone !== undefined) throw gone;
+    await new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+  };
+  const taken = (bytes: number) => {
+    waiting -= bytes;
+    if (waiting > maxWaitingBytes / 2) return;
+    resume?.();
+    resume = undefined;
+  };
+
+  return {
+    push(chunk: Buffer): Promise<void> | undefined {
+      if (ignored) return undefined;
+      chunks.push(chunk);
+      waiting += chunk.length;
+      wake();
+      if (waiting < maxWaitingBytes) return undefined;
+      return new Promise<void>((resolve) => {
+        resume = resolve;
+      });
+    },
+    end(reason: Error): void {
+      gone ??= reason;
+      wake();
+    },
+    /** Lets pass whatever still comes. */
+    ignore(): void {
+      ignored = true;
+      chunks = [];
+      resume?.();
+    },
+    async field(): Promise<string> {
+      for (;;) {
+        const all = chunks.length === 1 ? (chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(chunks);
+        const end = all.indexOf(0);
+        if (end > maxFieldBytes || (end < 0 && all.length > maxFieldBytes))
+          throw new RangeError('a field is too long');
+        if (end >= 0) {
+          const rest = all.subarray(end + 1);
+          chunks = rest.length === 0 ? [] : [rest];
+          taken(end + 1);
+          return all.toString('utf8', 0, end);
+        }
+        chunks = all.length === 0 ? [] : [all];
+        await more();
+      }
+    },
+    async *bytes(count: number): AsyncIterable<Buffer> {
+      for (let left = count; left > 0; ) {
+        const chunk = chunks.shift();
+        if (chunk === undefined) {
+          await more();
+          continue;
+        }
+        const part = chunk.subarray(0, left);
+        if (part.length < chunk.length) chunks.unshift(chunk.subarray(left));
+        left -= part.length;
+        yield part;
+        taken(part.length);
+      }
+    },
+  };
+}
+
+function createOutgoing() {
+  let next: Uint8Array | undefined;
+  let over = false;
+  let gone: Error | undefined;
+  let wake: () => void = () => {};
+  let accept: () => void = () => {};
+  let refuse: (error: unknown) => void = () => {};
+
+  const chunks = async function* (): AsyncIterable<Uint8Array> {
+    while (!over) {
+      if (next === undefined) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+        continue;
+      }
+      const chunk = next;
+      next = undefined;
+      yield chunk;
+      // Asked for the next one: the last was taken.
+      accept();
+    }
+  };
+
+  return {
+    chunks: chunks(),
+    /** One at a time: the caller waits for each. */
+    async send(data: string | Uint8Array): Promise<void> {
+      if (gone !== undefined) throw gone;
+      await new Promise<void>((resolve, reject) => {
+        accept = resolve;
+        refuse = reject;
+        next = typeof data === 'string' ? Buffer.from(data) : data;
+        wake();
+      });
+    },
+    end(): void {
+      over = true;
+      wake();
+    },
+    fail(reason: Error): void {
+      gone ??= reason;
+      over = true;
+      refuse(reason);
+      wake();
+    },
+  };
+}

@@ -1,0 +1,175 @@
+/** Files in a private place on the host over SFTP, many requests under way at a time. */
+import { posix } from 'node:path';
+import ssh2, { type SFTPWrapper } from 'ssh2';
+import { failure } from '../base/errors.ts';
+import { inBlocks } from './blocks.ts';
+import { ChannelRefused, type SshConnection } from './connection.ts';
+import { type StagedFile, StorageFailed } from './executor.ts';
+import type { Lease } from './pool.ts';
+
+/** What OpenSSH's server takes in one request. */
+const blockBytes = 255 * 1024;
+/** One request at a time would move one block a round trip. */
+const maxInFlight = 16;
+const endOfFile = 1;
+/** How long a session that the server does not let go of keeps its place. */
+const lingerMs = 5_000;
+
+const { READ, WRITE, CREAT, EXCL } = ssh2.utils.sftp.OPEN_MODE;
+
+type Callback<T> = (error: (Error & { code?: unknown }) | null | undefined, value: T) => void;
+
+/** Takes a place on a connection for as long as the file is there. */
+export async function stageOverSftp(input: {
+  acquire: (options: { signal: AbortSignal }) => Promise<Lease>;
+  host: string;
+  path: string;
+  signal: AbortSignal;
+}): Promise<StagedFile> {
+  const { host, path, signal } = input;
+  const lease = await input.acquire({ signal });
+  const { connection } = lease;
+  const directory = posix.dirname(path);
+  const { sftp, call } = await openSession(lease, host);
+  const close = () => {
+    setTimeout(lease.release, lingerMs).unref();
+    sftp.once('close', lease.release);
+    sftp.end();
+  };
+  try {
+    await call<void>((done) => sftp.mkdir(directory, { mode: 0o700 }, (error) => done(error, undefined)));
+  } catch (error) {
+    close();
+    throw error;
+  }
+  let handle: Buffer;
+  try {
+    handle = await call<Buffer>((done) =>
+      sftp.open(path, READ | WRITE | CREAT | EXCL, { mode: 0o600 }, done),
+    );
+  } catch (error) {
+    await call<void>((done) => sftp.rmdir(directory, (late) => done(late, undefined))).catch(() => {});
+    close();
+    throw error;
+  }
+  const read = async (at: number, length: number): Promise<Buffer> => {
+    const block = Buffer.allocUnsafe(length);
+    let filled = 0;
+    while (filled < length) {
+      const got = await call<number>((done) =>
+        sftp.read(handle, block, filled, length - filled, at + filled, (error, bytes) =>
+          isEnd(error) ? done(undefined, 0) : done(error, bytes),
+        ),
+      );
+      if (got === 0) break;
+      filled += got;
+    }
+    return block.subarray(0, filled);
+  };
+  return {
+    path,
+    write: (chunks, abort) =>
+      writeAll(chunks, abort, (block, at) =>
+        call<void>((done) =>
+          sftp.write(handle, block, 0, block.length, at, (error) => done(error, undefined)),
+        ),
+      ),
+    read: (size, abort) => readAll(size, abort, read),
+    async remove() {
+      try {
+        if (!connection.open) throw failure('CONNECTION_LOST', { host });
+        await call<void>((done) => sftp.close(handle, (error) => done(error, undefined))).catch(() => {});
+        await call<void>((done) => sftp.unlink(path, (error) => done(error, undefined)));
+        await call<void>((done) => sftp.rmdir(directory, (error) => done(error, undefined)));
+      } finally {
+        close();
+      }
+    },
+  };
+}
+
+function isEnd(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === endOfFile;
+}
+
+type Call = <T>(start: (done: Callback<T>) => void) => Promise<T>;
+
+/** Requests under way when the connection goes are never answered: each is given up then. */
+async function openSession(lease: Lease, host: string): Promise<{ sftp: SFTPWrapper; call: Call }> {
+  const { connection } = lease;
+  const sftp = await connection.sftp(host).catch((error: unknown) => {
+    if (error instanceof ChannelRefused) lease.refused();
+    else lease.release();
+    throw error;
+  });
+  return { sftp, call: (start) => answered(connection, host, start) };
+}
+
+function answered<T>(
+  connection: SshConnection,
+  host: string,
+  start: (done: Callback<T>) => void,
+): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const unwatch = connection.whenClosed(() => reject(failure('CONNECTION_LOST', { host })));
+    try {
+      start((error, value) => {
+        unwatch();
+        if (error) reject(new StorageFailed(error.message, { cause: error }));
+        else resolve(value);
+      });
+    } catch (error) {
+      unwatch();
+      reject(failure('CONNECTION_LOST', { host }, { cause: error }));
+    }
+  });
+}
+
+async function writeAll(
+  chunks: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+  write: (block: Uint8Array & Buffer, at: number) => Promise<void>,
+): Promise<number> {
+  const inFlight = new Set<Promise<void>>();
+  let position = 0;
+  let failed: unknown;
+  for await (const block of inBlocks(chunks, blockBytes)) {
+    if (signal.aborted) throw failure('TRANSFER_CANCELLED', {});
+    const writing = write(block, position)
+      .catch((error: unknown) => {
+        failed ??= error;
+      })
+      .finally(() => inFlight.delete(writing));
+    inFlight.add(writing);
+    position += block.length;
+    while (inFlight.size >= maxInFlight) await Promise.race(inFlight);
+    if (failed !== undefined) throw failed;
+  }
+  await Promise.all(inFlight);
+  if (failed !== undefined) throw failed;
+  return position;
+}
+
+async function* readAll(
+  size: number,
+  signal: AbortSignal,
+  read: (at: number, length: number) => Promise<Buffer>,
+): AsyncIterable<Buffer> {
+  const asked: { readonly length: number; readonly block: Promise<Buffer> }[] = [];
+  for (let at = 0; at < size || asked.length > 0; ) {
+    while (at < size && asked.length < maxInFlight) {
+      const length = Math.min(blockBytes, size - at);
+      const block = read(at, length);
+      // Heard of where it is its turn; until then nobody waits for it.
+      block.catch(() => {});
+      asked.push({ length, block });
+      at += length;
+    }
+    const first = asked.shift();
+    if (first === undefined) return;
+    if (signal.aborted) throw failure('TRANSFER_CANCELLED', {});
+    const block = await first.block;
+    if (block.length > 0) yield block;
+    if (block.length < first.length) return;
+  }
+}
