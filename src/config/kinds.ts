@@ -1,6 +1,7 @@
 /** How the text of one setting becomes a value. Each parser throws SettingError with the fix as its message. */
 import { readFileSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
+import { type FilePlace, PathError, type PathRule, parseFilePath } from '../base/paths.ts';
 import { parseTokens, TokenError } from '../base/tokens.ts';
 import type { VmidRange } from '../base/vmids.ts';
 
@@ -148,6 +149,50 @@ export function vmidRanges(details: Details): Setting<readonly VmidRange[]> {
       return { first, last };
     });
   return setting<readonly VmidRange[]>(parse, [], '', details);
+}
+
+/** Absolute paths, each everywhere or, with `host:` or `container:` in front, in one place. */
+export function pathRules(details: Details): Setting<readonly PathRule[]> {
+  const parse = (value: string): readonly PathRule[] =>
+    splitList(value).map((item) => {
+      const [, place, path = ''] = /^(?:(host|container):)?(.*)$/s.exec(item) ?? [];
+      try {
+        return { path: directoryPath(path), place: place as FilePlace | undefined };
+      } catch (error) {
+        if (!(error instanceof PathError)) throw error;
+        throw new SettingError(`holds ${JSON.stringify(item)}, which ${error.message}`);
+      }
+    });
+  return setting<readonly PathRule[]>(parse, [], '', details);
+}
+
+/** A slash at the end says no more than that it is a directory. */
+function directoryPath(text: string): string {
+  return /^\/+$/.test(text) ? '/' : parseFilePath(text.replace(/\/+$/, '')).path;
+}
+
+/** A directory of the host; plain characters, because programs there are given paths below it. */
+export function hostDirectory(fallback: string, details: Details): Setting<string> {
+  const parse = (value: string): string => {
+    const path = /^[A-Za-z0-9._/-]+$/.test(value) && !value.split('/').includes('..') ? value : '';
+    const directory = path.replace(/\/{2,}/g, '/').replace(/\/$/, '');
+    if (!/^\/./.test(directory) || /^\/(proc|sys|dev)(\/|$)/.test(directory))
+      throw new SettingError('must be an absolute path of letters, digits and ._- such as /var/tmp');
+    return directory;
+  };
+  return setting(parse, fallback, fallback, details);
+}
+
+/** The address by which clients reach the gateway; without a slash at its end. */
+export function httpUrl(details: Details): Setting<string | undefined> {
+  const parse = (value: string): string => {
+    const url = URL.canParse(value) ? new URL(value) : undefined;
+    const plain = url?.search === '' && url.hash === '' && url.username === '' && url.password === '';
+    if (url === undefined || !plain || !/^https?:$/.test(url.protocol))
+      throw new SettingError('must be an address such as https://mcp.lan, without user, query and fragment');
+    return url.href.replace(/\/+$/, '');
+  };
+  return setting<string | undefined>(parse, undefined, '', details);
 }
 
 function splitList(value: string): string[] {

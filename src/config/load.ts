@@ -1,17 +1,20 @@
 /** From environment variables and secret files to a frozen Config, or to every fault at once. */
+import { realpathSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
+import { isWithin } from '../base/paths.ts';
 import { readSettingFile, type Setting, SettingError } from './kinds.ts';
 import { type SettingName, settings } from './schema.ts';
 import { strayNames } from './stray.ts';
 
 type Values = { readonly [N in SettingName]: (typeof settings)[N] extends Setting<infer T> ? T : never };
 
-export interface Config extends Omit<Values, 'HOST' | 'STATE_DIR' | 'AUDIT_FILE'> {
+export interface Config extends Omit<Values, 'HOST' | 'STATE_DIR' | 'AUDIT_FILE' | 'TRANSFER_DIR'> {
   /** Undefined where commands run locally. */
   readonly HOST: string | undefined;
   readonly STATE_DIR: string;
   readonly AUDIT_FILE: string;
+  readonly TRANSFER_DIR: string;
   /** Where the bearer tokens came from, to be read again; undefined where they came from the environment. */
   readonly tokenFile: string | undefined;
 }
@@ -53,11 +56,13 @@ export function load(input: LoadInput): Loaded {
   const faults: Fault[] = [];
   const values: Record<string, unknown> = {};
   let tokenFile: string | undefined;
+  const files: Record<string, string | undefined> = {};
   for (const [name, setting] of Object.entries(settings) as [SettingName, Setting<unknown>][]) {
     try {
       const raw = read(input.env, name, setting);
       values[name] = raw === undefined ? setting.fallback : setting.parse(raw.text);
       if (name === 'MCP_AUTH_TOKEN') tokenFile = raw?.file;
+      if (raw?.file !== undefined) files[`${name}_FILE`] = raw.file;
     } catch (error) {
       if (!(error instanceof SettingError)) throw error;
       faults.push({ setting: name, problem: error.message });
@@ -67,15 +72,42 @@ export function load(input: LoadInput): Loaded {
   const parsed = values as unknown as Values;
   const broken = new Set(faults.map(({ setting }) => setting));
   faults.push(...missing(parsed, input).filter(({ setting }) => !broken.has(setting)));
-  if (faults.length > 0) throw new ConfigError(faults);
   const stateDir = parsed.STATE_DIR ?? join(input.env.HOME || '/root', '.local/state/proxmox-mcp-gateway');
+  const transferDir = parsed.TRANSFER_DIR ?? join(stateDir, 'transfers');
+  const auditFile = parsed.AUDIT_FILE ?? join(stateDir, 'audit.jsonl');
+  const { SSH_KEY, SSH_KNOWN_HOSTS } = parsed;
+  const own = { ...files, STATE_DIR: stateDir, AUDIT_FILE: auditFile, SSH_KEY, SSH_KNOWN_HOSTS };
+  faults.push(...exposed(transferDir, own));
+  if (faults.length > 0) throw new ConfigError(faults);
   const config: Config = Object.freeze({
     ...parsed,
     STATE_DIR: stateDir,
-    AUDIT_FILE: parsed.AUDIT_FILE ?? join(stateDir, 'audit.jsonl'),
+    AUDIT_FILE: auditFile,
+    TRANSFER_DIR: transferDir,
     tokenFile,
   });
   return { config, warnings: strayNames(input.env) };
+}
+
+/** SECURITY: what is in the transfer folder can be read and replaced by every caller. */
+function exposed(transferDir: string, own: Readonly<Record<string, string | undefined>>): Fault[] {
+  const folder = realPath(transferDir);
+  return Object.entries(own)
+    .filter(([, path]) => path !== undefined && isWithin(realPath(path), folder))
+    .map(([name]) => ({
+      setting: 'TRANSFER_DIR',
+      problem: `holds what ${name} names, which callers could then read or replace: choose a folder of its own`,
+    }));
+}
+
+/** Of what is not there yet, as far as it is there. */
+function realPath(path: string): string {
+  const absolute = resolve(path);
+  try {
+    return realpathSync(absolute);
+  } catch {
+    return absolute === '/' ? absolute : join(realPath(dirname(absolute)), basename(absolute));
+  }
 }
 
 interface Raw {

@@ -4,9 +4,12 @@ import { toolsets } from '../base/toolsets.ts';
 import {
   absolutePath,
   flag,
+  hostDirectory,
+  httpUrl,
   integer,
   list,
   oneOf,
+  pathRules,
   readableFile,
   text,
   textOr,
@@ -73,6 +76,11 @@ export const groups = {
     TRUSTED_PROXIES: list(addressProblem, {
       about: 'Addresses or networks (CIDR) of reverse proxies whose X-Forwarded-For is believed.',
     }),
+    PUBLIC_URL: httpUrl({
+      about:
+        'Address by which clients reach the gateway, such as `https://mcp.lan`: one-time URLs begin with it, and its host is allowed. Without it they name `SERVER_HOST` and `SERVER_PORT`. With compose: from the shell or `.env`.',
+      composed: true,
+    }),
     METRICS_PORT: integer(
       { min: 0, max: 65535, fallback: 9464 },
       { about: 'Port of the Prometheus metrics; 0 = off.' },
@@ -94,10 +102,52 @@ export const groups = {
     ENABLE_HOST_EXEC: flag({ about: 'Offer commands on the Proxmox VE host itself.' }),
     ALLOWED_VMIDS: vmidRanges({ about: 'Only these guests, for example `100,200-299`.', shown: 'all' }),
     DENIED_VMIDS: vmidRanges({ about: 'Never these guests; wins over `ALLOWED_VMIDS`.' }),
+    ALLOWED_PATHS: pathRules({
+      about:
+        'Only files in these directories, wherever they really are: `/srv`, `host:/var/lib/vz/template`, `container:/etc`.',
+      shown: 'all',
+    }),
+    DENIED_PATHS: pathRules({
+      about:
+        'Never files in these directories; wins over `ALLOWED_PATHS`. `host:/etc/pve` is denied unless `ALLOWED_PATHS` names it.',
+    }),
+    ALLOW_SETUID: flag({ about: 'Let uploads make files setuid or setgid.' }),
     ENABLE_DANGEROUS_COMMANDS: flag({
       about:
         'Switch off the advisory list of commands such as `rm -rf /`. It prevents accidents, not intent: a shell offers endless ways around it.',
     }),
+  },
+  Files: {
+    MAX_FILE_SIZE: integer(
+      { min: 1, max: 1_099_511_627_776, fallback: 10_485_760 },
+      { about: 'Bytes of one file, whichever way it is transferred.' },
+    ),
+    INLINE_MAX_BYTES: integer(
+      { min: 1, max: 2_097_152, fallback: 1_048_576 },
+      { about: 'Bytes of a file inside a call or its result; above, `transfer: "url"` is the way.' },
+    ),
+    TRANSFER_ROUTE: oneOf(['staging', 'stream'], 'staging', {
+      about:
+        'How files get into containers and out of them: by `pct push` and `pull` through a private file on the host, or streamed by a process in the container.',
+    }),
+    TRANSFER_TIMEOUT: integer(
+      { min: 1, max: 86_400, fallback: 900 },
+      { about: 'Seconds that a transfer may take.' },
+    ),
+    TRANSFER_URL_TTL: integer(
+      { min: 1, max: 86_400, fallback: 900 },
+      { about: 'Seconds for which a one-time URL can be used.' },
+    ),
+    MAX_TRANSFERS: integer(
+      { min: 1, max: 100, fallback: 8 },
+      { about: 'Transfers that one token may have under way at a time.' },
+    ),
+    TRANSFER_DIR: absolutePath({
+      about: "The gateway's own folder for `local_path`; nothing else of its disk can be named.",
+      shown: 'STATE_DIR/transfers',
+      composed: true,
+    }),
+    STAGING_DIR: hostDirectory('/var/tmp', { about: 'Directory on the host for files on their way.' }),
   },
   'Limits and records': {
     CHARACTER_LIMIT: integer(
@@ -124,6 +174,7 @@ export const settings = {
   ...groups['The host'],
   ...groups['Clients and network'],
   ...groups['What is allowed'],
+  ...groups.Files,
   ...groups['Limits and records'],
 };
 

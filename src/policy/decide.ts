@@ -1,6 +1,7 @@
 /** The decision on a call: pure, so that every rule can be tested against every tool. */
 import { includes } from '../base/vmids.ts';
 import { dangerIn } from './danger.ts';
+import { pathProblem } from './paths.ts';
 import type { Intent, Principal, Rules } from './rules.ts';
 
 export type Decision =
@@ -12,7 +13,7 @@ const allow: Decision = { kind: 'allow' };
 
 /** Every rule is asked, in order; the first that objects decides. */
 export function decide(_principal: Principal, intent: Intent, rules: Rules): Decision {
-  for (const rule of [offered, reachable, sober]) {
+  for (const rule of [offered, reachable, sober, touchable]) {
     const reason = rule(intent, rules);
     if (reason !== undefined) return { kind: 'deny', reason };
   }
@@ -57,4 +58,10 @@ function sober({ command, variables }: Intent, rules: Rules): string | undefined
   return danger === undefined
     ? undefined
     : `the command looks like ${danger}; this check only prevents accidents, and an operator can switch it off with ENABLE_DANGEROUS_COMMANDS=true`;
+}
+
+function touchable({ touches, mode = 0 }: Intent, rules: Rules): string | undefined {
+  if ((mode & 0o6000) !== 0 && !rules.setuid)
+    return 'setuid and setgid files are not made (an operator can set ALLOW_SETUID=true)';
+  return touches === undefined ? undefined : pathProblem(touches, rules);
 }

@@ -1,6 +1,7 @@
 /** What policy speaks of: who calls, what the call would do, and what the operator allows. */
 import type { Toolset } from '../base/toolsets.ts';
 import type { VmidRange } from '../base/vmids.ts';
+import type { PathRules, Touched } from './paths.ts';
 
 /** How far a tool can reach, from harmless to irreversible. One tool, one effect. */
 export const effects = ['read', 'change', 'disrupt', 'destroy'] as const;
@@ -31,9 +32,13 @@ export interface Intent {
   readonly command?: string | undefined;
   /** Names of environment variables that the call would set. */
   readonly variables?: readonly string[];
+  /** A file that the call would read or write: as the caller named it, then as it really is. */
+  readonly touches?: Touched | undefined;
+  /** Permission bits that the call would set. */
+  readonly mode?: number | undefined;
 }
 
-export interface Rules {
+export interface Rules extends PathRules {
   /** Empty means all. */
   readonly toolsets: readonly string[];
   readonly readOnly: boolean;
@@ -42,4 +47,6 @@ export interface Rules {
   readonly allowedVmids: readonly VmidRange[];
   readonly deniedVmids: readonly VmidRange[];
   readonly dangerousCommands: boolean;
+  /** Whether files may be made setuid or setgid. */
+  readonly setuid: boolean;
 }
