@@ -49,17 +49,18 @@ ENV NODE_ENV=production \
     SERVER_HOST=0.0.0.0 \
     SERVER_PORT=8000 \
     METRICS_HOST=0.0.0.0 \
-    STATE_DIR=/state
+    STATE_DIR=/state \
+    TRANSFER_DIR=/transfers
 WORKDIR /app
 RUN rm -rf /usr/local/lib/node_modules /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack \
     /usr/local/bin/yarn* /opt/yarn* \
-  && mkdir /state && chown node:node /state && chmod 0700 /state
+  && mkdir /state /transfers && chown node:node /state /transfers && chmod 0700 /state /transfers
 COPY --from=modules /app/node_modules node_modules
 COPY --from=build /app/dist dist
 COPY package.json LICENSE ./
 # The user node, as a number: Kubernetes' runAsNonRoot does not believe names.
 USER 1000
-VOLUME /state
+VOLUME /state /transfers
 EXPOSE 8000 9464
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --start-interval=1s --retries=3 \

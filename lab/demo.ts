@@ -119,7 +119,7 @@ async function demo(): Promise<number> {
     process.on(signal, () => gateway.exitCode === null && !gateway.killed && gateway.kill('SIGTERM'));
   process.on('exit', () => gateway.kill('SIGKILL'));
   const address = addressOf(env);
-  if (await answers(address, gateway)) process.stdout.write(welcome(env.DEMO_URL || address, env));
+  if (await answers(address, gateway)) process.stdout.write(welcome(env.PUBLIC_URL || address, env));
   else gateway.kill('SIGTERM');
   const [code] = (await ended) as [number | null];
   await lab.close();

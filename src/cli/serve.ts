@@ -9,8 +9,10 @@ import { metricsPage } from '../http/metrics.ts';
 import { createEndpoint } from '../mcp/endpoint.ts';
 import { createSessionSealer } from '../mcp/session-id.ts';
 import { createSessions, type Sessions } from '../mcp/sessions.ts';
+import { createTickets } from '../mcp/tickets.ts';
 import { createClosedSessions } from '../state/closed-sessions.ts';
 import { keepKey } from '../state/key-file.ts';
+import { createUsedTickets } from '../state/used-tickets.ts';
 import { type Gateway, startGateway } from './start.ts';
 
 export interface Serving {
@@ -23,6 +25,7 @@ export interface Serving {
 const drainMs = 5_000;
 const maxSessions = 2_000;
 const maxClosedSessions = 50_000;
+const maxUsedTickets = 50_000;
 const maxConnections = 5_000;
 const maxMetricsConnections = 50;
 
@@ -33,9 +36,20 @@ export async function serve(input: {
   writeLog: (line: string) => void;
 }): Promise<Serving> {
   const { config } = input;
-  const sealer = createSessionSealer({ key: stateKey(config) });
+  const key = stateKey(config);
+  const sealer = createSessionSealer({ key });
+  const tickets = createTickets({ key, ttlMs: config.TRANSFER_URL_TTL * 1000 });
+  const used = createUsedTickets({ max: maxUsedTickets, since: Date.now() });
   let sessions: Sessions | undefined;
-  const gateway = await startGateway({ ...input, sessionCount: () => sessions?.count ?? 0 });
+  let origin = '';
+  const gateway = await startGateway({
+    ...input,
+    sessionCount: () => sessions?.count ?? 0,
+    issueUrl(claim) {
+      const { token, expiresAt } = tickets.issue(claim);
+      return { url: `${config.PUBLIC_URL ?? origin}/transfers/${token}`, expiresAt };
+    },
+  });
   const { buildServer, log } = gateway;
   sessions = createSessions({
     buildServer,
@@ -50,15 +64,18 @@ export async function serve(input: {
     endpoint,
     authenticator,
     vitals: { ssh: () => gateway.executor.status(), troubles: gateway.troubles },
-    allowedHosts: config.ALLOWED_HOSTS,
+    allowedHosts: [...config.ALLOWED_HOSTS, ...hostOf(config.PUBLIC_URL)],
     allowedOrigins: config.ALLOWED_ORIGINS,
     trustedProxies: config.TRUSTED_PROXIES,
     onRefused: gateway.metrics.httpRefused,
     log,
+    transfers: { tickets, used, gate: gateway.gate },
   });
   const listeners = await openListeners(config, gateway, app);
   const [main] = listeners;
-  const url = `http://${main.host.includes(':') ? `[${main.host}]` : main.host}:${main.port}/mcp`;
+  // SECURITY: never from a request's Host header, which its sender chooses.
+  origin = `http://${main.host.includes(':') ? `[${main.host}]` : main.host}:${main.port}`;
+  const url = `${origin}/mcp`;
   log.info('listening', { url });
   return {
     url,
@@ -73,6 +90,10 @@ export async function serve(input: {
       log.info('stopped');
     },
   };
+}
+
+function hostOf(publicUrl: string | undefined): string[] {
+  return publicUrl === undefined ? [] : [new URL(publicUrl).hostname];
 }
 
 function stateKey(config: Config): Buffer {

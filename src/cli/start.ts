@@ -10,14 +10,20 @@ import { createLocalExecutor } from '../exec/local.ts';
 import { createSshExecutor } from '../exec/ssh.ts';
 import { createGate, type Gate } from '../mcp/gate.ts';
 import { createServerBuilder, type ServerBuilder } from '../mcp/server.ts';
+import type { TicketClaim } from '../mcp/tickets.ts';
 import { type Audit, createAudit } from '../observe/audit.ts';
 import { watchEventLoop } from '../observe/event-loop.ts';
 import { createLog, type Log } from '../observe/log.ts';
 import { createMetrics, type Metrics } from '../observe/metrics.ts';
+import type { Residue } from '../ops/files/unfinished.ts';
 import { createOps } from '../ops/ops.ts';
 import { entry } from '../ops/run.ts';
+import { createPlaces } from '../state/places.ts';
 import { createRememberedKeys } from '../state/remembered-keys.ts';
+import { createUnfinished } from '../state/unfinished.ts';
 import { catalog } from '../tools/catalog.ts';
+import type { IssuedUrl } from '../tools/define.ts';
+import { openTransferFolder, sweepRegularly } from './transfers.ts';
 
 export interface Gateway {
   readonly log: Log;
@@ -37,6 +43,8 @@ export interface StartInput {
   /** Receives the log's lines. */
   readonly writeLog: (line: string) => void;
   readonly sessionCount: () => number;
+  /** Makes one-time URLs; undefined where there is no HTTP endpoint. */
+  readonly issueUrl: ((claim: TicketClaim) => IssuedUrl) | undefined;
 }
 
 const maxLoopDelayMs = 1_000;
@@ -47,6 +55,7 @@ export async function startGateway({
   version,
   writeLog,
   sessionCount,
+  issueUrl,
 }: StartInput): Promise<Gateway> {
   const log = createLog({ level: config.LOG_LEVEL, write: writeLog });
   const connected = connectionEvents(log);
@@ -58,6 +67,19 @@ export async function startGateway({
   connected.report(metrics);
   const audit = createAudit({ file: config.AUDIT_FILE });
   const eventLoop = watchEventLoop();
+  const unfinished = createUnfinished<Residue>({ directory: join(config.STATE_DIR, 'unfinished') });
+  const ops = createOps({
+    executor,
+    driverName: config.CONTAINER_DRIVER,
+    files: {
+      route: config.TRANSFER_ROUTE,
+      stagingDirectory: config.STAGING_DIR,
+      timeoutMs: config.TRANSFER_TIMEOUT * 1000,
+      unfinished,
+      folder: openTransferFolder(config.TRANSFER_DIR),
+    },
+  });
+  const sweeping = sweepRegularly({ files: ops.files, connected: () => executor.status().connected, log });
   const gate = createGate({
     tools: catalog,
     rules: {
@@ -67,12 +89,22 @@ export async function startGateway({
       allowedVmids: config.ALLOWED_VMIDS,
       deniedVmids: config.DENIED_VMIDS,
       dangerousCommands: config.ENABLE_DANGEROUS_COMMANDS,
+      allowedPaths: config.ALLOWED_PATHS,
+      deniedPaths: config.DENIED_PATHS,
+      setuid: config.ALLOW_SETUID,
     },
-    limits: { maxChars: config.CHARACTER_LIMIT, maxTimeoutS: config.COMMAND_TIMEOUT_MAX },
-    ops: createOps({ executor, driverName: config.CONTAINER_DRIVER }),
+    limits: {
+      maxChars: config.CHARACTER_LIMIT,
+      maxTimeoutS: config.COMMAND_TIMEOUT_MAX,
+      maxFileBytes: config.MAX_FILE_SIZE,
+      maxInlineBytes: config.INLINE_MAX_BYTES,
+    },
+    ops,
     audit,
     metrics,
     log,
+    transferPlaces: createPlaces({ each: config.MAX_TRANSFERS }),
+    issueUrl,
   });
   return {
     log,
@@ -83,6 +115,8 @@ export async function startGateway({
     troubles: () => troublesOf({ gate, audit, executor, delayMs: eventLoop.recentDelayMs() }),
     async close(graceMs) {
       await gate.drain(graceMs);
+      sweeping.close();
+      unfinished.close();
       await audit.close();
       await executor.close();
       eventLoop.close();

@@ -13,7 +13,7 @@ export async function stdio(input: {
   writeLog: (line: string) => void;
   stop: AbortSignal;
 }): Promise<void> {
-  const gateway = await startGateway({ ...input, sessionCount: () => 0 });
+  const gateway = await startGateway({ ...input, sessionCount: () => 0, issueUrl: undefined });
   const stopped = new Promise<void>((resolve) => {
     input.stop.addEventListener('abort', () => resolve(), { once: true });
   });

@@ -3,6 +3,7 @@ import express, { type ErrorRequestHandler, type Express, type RequestHandler, t
 import helmet from 'helmet';
 import { type Endpoint, maxBodyBytes } from '../mcp/endpoint.ts';
 import { describeError, type Log } from '../observe/log.ts';
+import { createArrival } from './arrival.ts';
 import type { Authenticated, Authenticator } from './auth.ts';
 import { createBodyStore } from './body.ts';
 import { createExchanges } from './exchange.ts';
@@ -17,6 +18,7 @@ import {
   singleHeaders,
 } from './guards.ts';
 import { health, livez, readyz, type Vitals } from './probes.ts';
+import { createTransfers, type TransferParts } from './transfers.ts';
 
 export interface AppParts {
   readonly endpoint: Endpoint;
@@ -27,6 +29,9 @@ export interface AppParts {
   readonly trustedProxies: readonly string[];
   readonly onRefused: OnRefused;
   readonly log: Log;
+  readonly transfers?: Pick<TransferParts, 'tickets' | 'used' | 'gate' | 'stallMs'> | undefined;
+  /** How long a request that is no transfer may take to arrive; 120 s where it is not given. */
+  readonly arrivalMs?: number | undefined;
 }
 
 /** What is held at the same time: a body takes several times its size while it is parsed and carried out. */
@@ -34,7 +39,8 @@ const maxTotalBodyBytes = 8 * 1024 * 1024;
 const maxRequests = 2_000;
 
 export function createApp(parts: AppParts): Express {
-  const { onRefused, log } = parts;
+  const { onRefused, log, authenticator, transfers } = parts;
+  const arrival = createArrival({ withinMs: parts.arrivalMs });
   const app = express();
   app.disable('etag');
   app.enable('case sensitive routing');
@@ -42,6 +48,10 @@ export function createApp(parts: AppParts): Express {
   app.set('query parser', false);
   app.set('trust proxy', [...parts.trustedProxies]);
 
+  app.use((request, response, next) => {
+    arrival.bound(request, response);
+    next();
+  });
   app.use(helmet());
   app.use(originForm);
   app.use(plainFraming);
@@ -51,7 +61,10 @@ export function createApp(parts: AppParts): Express {
   app.get('/health', health(parts.vitals));
   app.use(hostGuard(parts));
   app.use(originGuard(parts));
-  app.all('/mcp', methods, plainBodies, bearer(parts.authenticator, onRefused), mcp(parts.endpoint));
+  app.all('/mcp', methods, plainBodies, bearer(authenticator, onRefused), mcp(parts.endpoint));
+  // Without a bearer: the ticket is what gives access.
+  if (transfers !== undefined)
+    app.all('/transfers/:ticket', createTransfers({ ...transfers, authenticator, arrival, onRefused, log }));
   app.use((_request, response) => refuse(response, 404, 'There is nothing here; the endpoint is /mcp'));
   app.use(failed(log));
   return app;

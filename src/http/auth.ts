@@ -15,6 +15,8 @@ export interface Authenticated {
 export interface Authenticator {
   /** Undefined where the header holds no valid token. */
   authenticate(authorization: string | undefined): Authenticated | undefined;
+  /** For what was allowed earlier. Undefined where the principal holds no token; valid while it holds any. */
+  find(name: string): Authenticated | undefined;
   close(): void;
 }
 
@@ -22,8 +24,10 @@ const reloadMs = 1_000;
 
 /** Everyone is the same nobody: only for a loopback address, and only where the operator said so. */
 export function anyone(name: string): Authenticator {
+  const authenticated: Authenticated = { principal: { name }, whileValid: () => () => {} };
   return {
-    authenticate: () => ({ principal: { name }, whileValid: () => () => {} }),
+    authenticate: () => authenticated,
+    find: (wanted) => (wanted === name ? authenticated : undefined),
     close: () => {},
   };
 }
@@ -45,11 +49,11 @@ export function bearerTokens(input: {
 
   const takeUp = (text: string) => {
     const next = parseTokens(text);
-    const kept = new Set(next.map(keyOf));
-    for (const token of tokens) {
-      if (kept.has(keyOf(token))) continue;
-      for (const cut of watches.get(keyOf(token)) ?? []) cut();
-    }
+    const kept = new Set(next.flatMap((token) => [keyOf(token), token.name]));
+    const lost = new Set(
+      tokens.flatMap((token) => [keyOf(token), token.name]).filter((key) => !kept.has(key)),
+    );
+    for (const key of lost) for (const cut of watches.get(key) ?? []) cut();
     tokens = next;
     current = text;
   };
@@ -81,18 +85,24 @@ export function bearerTokens(input: {
       // SECURITY: every token is compared, in constant time, whichever of them fits.
       let found: NamedToken | undefined;
       for (const token of tokens) if (timingSafeEqual(token.digest, digest)) found = token;
-      return found && { principal: { name: found.name }, whileValid: (cut) => watch(watches, found, cut) };
+      return (
+        found && { principal: { name: found.name }, whileValid: (cut) => watch(watches, keyOf(found), cut) }
+      );
+    },
+    find(name) {
+      if (!tokens.some((token) => token.name === name)) return undefined;
+      return { principal: { name }, whileValid: (cut) => watch(watches, name, cut) };
     },
     close: () => clearInterval(timer),
   };
 }
 
+/** Never the name of a principal, which has no colon. */
 function keyOf({ name, digest }: NamedToken): string {
   return `${name}:${digest.toString('hex')}`;
 }
 
-function watch(watches: Map<string, Set<() => void>>, token: NamedToken, cut: () => void): () => void {
-  const key = keyOf(token);
+function watch(watches: Map<string, Set<() => void>>, key: string, cut: () => void): () => void {
   const cuts = watches.get(key) ?? new Set();
   watches.set(key, cuts);
   cuts.add(cut);

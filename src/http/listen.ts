@@ -18,8 +18,8 @@ export interface Listener {
 const limits = {
   maxHeaderSize: 16 * 1024,
   headersTimeout: 15_000,
-  /** For the arrival of a request; how long its answer takes is another matter. */
-  requestTimeout: 120_000,
+  /** None for all alike: the handler knows which bodies may be long. */
+  requestTimeout: 0,
   connectionsCheckingInterval: 5_000,
   /**
    * Longer than proxies keep idle connections (Caddy 120 s, Traefik 90 s, nginx 60 s), which would otherwise
@@ -38,6 +38,11 @@ export async function listen(input: {
   const server = createServer(limits, input.handler);
   server.maxConnections = input.maxConnections;
   server.on('clientError', answerMalformed);
+  server.on('checkContinue', (request, response) => {
+    // Here the handler asks for the body itself, if it comes to that.
+    if (!request.url?.startsWith('/transfers/')) response.writeContinue();
+    input.handler(request, response);
+  });
   server.on('connect', (_request, socket) => endWith(socket, '405 Method Not Allowed', 'This is no proxy'));
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);

@@ -1,9 +1,12 @@
 /** The metrics listener's only page. */
 import type { RequestListener } from 'node:http';
 import type { Metrics } from '../observe/metrics.ts';
+import { createArrival } from './arrival.ts';
 
 export function metricsPage(metrics: Metrics): RequestListener {
+  const arrival = createArrival();
   return (request, response) => {
+    arrival.bound(request, response);
     const path = request.url?.split('?')[0];
     if (path !== '/metrics' || (request.method !== 'GET' && request.method !== 'HEAD')) {
       const status = path === '/metrics' ? 405 : 404;

@@ -2,28 +2,18 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { failure, GatewayError } from '../base/errors.ts';
-import type { Audit, AuditIntent } from '../observe/audit.ts';
+import type { Audit } from '../observe/audit.ts';
 import { describeError, type Log } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { Ops } from '../ops/ops.ts';
 import { decide, isOffered, isReachable } from '../policy/decide.ts';
 import type { Intent, LocatedGuest, Principal, Rules } from '../policy/rules.ts';
-import type { Tool, ToolLimits } from '../tools/define.ts';
+import type { Places } from '../state/places.ts';
+import type { IssuedUrl, Tool, ToolContext, ToolLimits } from '../tools/define.ts';
 import { parseArguments } from './arguments.ts';
-
-export interface Call {
-  readonly tool: string;
-  readonly args: unknown;
-  readonly principal: Principal;
-  /** Address of the client, for the audit log. */
-  readonly client?: string | undefined;
-  readonly signal: AbortSignal;
-  readonly onOutput?: ((text: string) => void) | undefined;
-}
-
-export type Answer =
-  | { readonly kind: 'ok'; readonly text: string; readonly data: Record<string, unknown> }
-  | { readonly kind: 'error'; readonly error: GatewayError };
+import type { Answer, Call } from './call.ts';
+import { createRecorder, type Ending, intentOf, type Recorder } from './recorder.ts';
+import type { TicketClaim } from './tickets.ts';
 
 export interface Gate {
   /** The tools that policy lets the principal see. */
@@ -38,15 +28,10 @@ export interface Gate {
 /** There is no such tool: a fault of the protocol, not of a call. */
 export class UnknownTool extends Error {}
 
+const cancellations: ReadonlySet<string> = new Set(['CANCELLED', 'CANCELLED_EARLY', 'TRANSFER_CANCELLED']);
+
 /** How long a cancelled call may take to end before it is left behind. */
 const cancelledWithinMs = 6_000;
-
-/** How a call ended, as it goes into audit and metrics. */
-interface Ending {
-  readonly answer: Answer;
-  readonly outcome: 'ok' | 'error' | 'denied' | 'cancelled';
-  readonly exitCode?: number | undefined;
-}
 
 export function createGate(input: {
   tools: readonly Tool[];
@@ -56,8 +41,12 @@ export function createGate(input: {
   audit: Audit;
   metrics: Metrics;
   log: Log;
+  /** How many transfers a principal may have under way. */
+  transferPlaces: Places;
+  /** Makes one-time URLs, where there is an HTTP endpoint. Throws RangeError where one would be too long. */
+  issueUrl: ((claim: TicketClaim) => IssuedUrl) | undefined;
 }): Gate {
-  const { rules, limits, ops, audit, metrics, log } = input;
+  const { rules, limits, ops, audit, metrics, log, transferPlaces } = input;
   const tools = new Map(input.tools.map((tool) => [tool.name, tool]));
   const underWay = new Set<Promise<unknown>>();
   const cancelAll = new AbortController();
@@ -81,18 +70,53 @@ export function createGate(input: {
     const claim = { tool: tool.name, toolset: tool.toolset, effect: tool.effect };
     if (!isOffered(claim, rules)) permit(call.principal, claim);
     const args = parseArguments(tool.input, call.args);
-    const intent: Intent = { ...claim, ...vmidOf(tool, args), ...tool.runs?.(args) };
+    const intent: Intent = { ...claim, ...vmidOf(tool, args), ...tool.runs?.(args), ...tool.touches?.(args) };
     record.vmid = intent.vmid;
     permit(call.principal, intent);
     const guest = await locate(intent, call.signal);
     record.node = guest?.node;
     permit(call.principal, { ...intent, guest });
     await record.begin();
-    const mayReach = (vmid: number) => isReachable(vmid, rules);
-    const { signal, onOutput } = call;
-    const data = await tool.run(args, { ops, limits, mayReach, signal, onOutput });
+    const context: ToolContext = {
+      ops,
+      limits,
+      mayReach: (vmid) => isReachable(vmid, rules),
+      signal: call.signal,
+      onOutput: call.onOutput,
+      onState: call.onState,
+      judge: (touches) => permit(call.principal, { ...intent, guest, touches }),
+      transfer: call.transfer,
+      issueUrl: (use) => issueUrl({ ...use, tool: tool.name, args, principal: call.principal.name }),
+    };
+    const leave = enter(tool, call.principal);
+    const data = await tool.run(args, context).finally(leave);
+    const moved = tool.transferred?.(data);
     const text = tool.show(data, args);
-    return { answer: { kind: 'ok', text, data }, outcome: 'ok', exitCode: tool.exitCode?.(data) };
+    const attachments = tool.attach?.(data, args) ?? [];
+    const answer: Answer = { kind: 'ok', text, data, attachments };
+    return { answer, outcome: 'ok', exitCode: tool.exitCode?.(data), moved };
+  };
+
+  const issueUrl = (claim: TicketClaim): IssuedUrl => {
+    const refuse = (problem: string, cause?: unknown) =>
+      failure('INVALID_ARGUMENT', { problem: `transfer: ${problem}` }, { cause });
+    if (input.issueUrl === undefined)
+      throw refuse('there are no URLs without the HTTP endpoint; use local_path or content');
+    try {
+      return input.issueUrl(claim);
+    } catch (error) {
+      if (error instanceof RangeError)
+        throw refuse('the path is too long for a URL; use local_path or content', error);
+      throw error;
+    }
+  };
+
+  const enter = (tool: Tool, { name }: Principal): (() => void) => {
+    if (tool.transferred === undefined) return () => {};
+    const leave = transferPlaces.enter(name);
+    if (leave === undefined)
+      throw failure('BUSY', { what: 'transfers of this token (MAX_TRANSFERS)', retryInS: 10 });
+    return leave;
   };
 
   const settle = (error: unknown, record: Recorder): Ending => {
@@ -118,6 +142,7 @@ export function createGate(input: {
       outcome: ending.outcome,
       seconds: durationMs / 1000,
     });
+    if (ending.moved !== undefined) metrics.transferred({ ...ending.moved, seconds: durationMs / 1000 });
     await record.finish(ending, durationMs);
     return ending.answer;
   };
@@ -152,72 +177,13 @@ export function createGate(input: {
   };
 }
 
-/** What goes into the audit log of one call, filled in as it becomes known. */
-interface Recorder {
-  readonly requestId: string;
-  vmid: number | undefined;
-  node: string | undefined;
-  begin(): Promise<void>;
-  finish(ending: Ending, durationMs: number): Promise<void>;
-}
-
-function createRecorder(audit: Audit, call: Call, tool: Tool): Recorder {
-  const requestId = randomUUID();
-  let begun = false;
-  const recorder: Recorder = {
-    requestId,
-    vmid: undefined,
-    node: undefined,
-    async begin() {
-      await audit.begin({ ...intentOf(requestId, call, tool), vmid: recorder.vmid, node: recorder.node });
-      begun = true;
-    },
-    async finish({ answer, outcome, exitCode }, durationMs) {
-      const code = answer.kind === 'error' ? answer.error.code : undefined;
-      if (begun) {
-        const { vmid } = recorder;
-        const bytes = answer.kind === 'ok' ? Buffer.byteLength(answer.text) : 0;
-        const { name: principal } = call.principal;
-        const whole = Math.round(durationMs * 1000) / 1000;
-        await audit.finish({
-          requestId,
-          principal,
-          tool: tool.name,
-          vmid,
-          outcome,
-          code,
-          exitCode,
-          durationMs: whole,
-          bytes,
-        });
-      } else if (answer.kind === 'error') {
-        const intent = { ...intentOf(requestId, call, tool), vmid: recorder.vmid };
-        await audit.refuse(intent, { outcome, code: answer.error.code, reason: answer.error.message });
-      }
-    },
-  };
-  return recorder;
-}
-
-function intentOf(requestId: string, call: Call, tool: Tool | undefined): AuditIntent {
-  const { principal, client, args } = call;
-  return {
-    requestId,
-    principal: principal.name,
-    client,
-    tool: call.tool,
-    effect: tool?.effect,
-    arguments: args,
-  };
-}
-
 function vmidOf(tool: Tool, args: Readonly<Record<string, unknown>>): { vmid?: number } {
   return tool.target === 'container' && typeof args.vmid === 'number' ? { vmid: args.vmid } : {};
 }
 
 function outcomeOf({ code }: GatewayError): Ending['outcome'] {
   if (code === 'PERMISSION_DENIED') return 'denied';
-  return code === 'CANCELLED' || code === 'CANCELLED_EARLY' ? 'cancelled' : 'error';
+  return cancellations.has(code) ? 'cancelled' : 'error';
 }
 
 /** SECURITY: an error that was not foreseen says nothing but where to look. */

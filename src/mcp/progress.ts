@@ -2,6 +2,8 @@
 
 export interface Progress {
   readonly onOutput: (text: string) => void;
+  /** Takes the place of what was heard before. */
+  readonly onState: (text: string) => void;
   stop(): void;
 }
 
@@ -32,13 +34,16 @@ export function createProgress(notify: (elapsedS: number, message: string) => vo
   };
   arm(silenceMs);
 
+  const show = (text: string) => {
+    latest = tail(text);
+    if (dirty) return;
+    dirty = true;
+    arm(Math.max(0, sentAt + betweenMs - performance.now()));
+  };
+
   return {
-    onOutput(text) {
-      latest = tail(latest + tail(text));
-      if (dirty) return;
-      dirty = true;
-      arm(Math.max(0, sentAt + betweenMs - performance.now()));
-    },
+    onOutput: (text) => show(latest + tail(text)),
+    onState: show,
     stop() {
       stopped = true;
       clearTimeout(timer);

@@ -2,11 +2,15 @@
 import type { CallToolResult } from '@modelcontextprotocol/server';
 import { effectOf, type GatewayError } from '../base/errors.ts';
 import { bound, fence } from '../base/text.ts';
-import type { Answer } from './gate.ts';
+import type { Attachment } from '../tools/define.ts';
+import type { Answer } from './call.ts';
 
 export function toolResult(answer: Answer, maxChars: number): CallToolResult {
   if (answer.kind === 'ok')
-    return { content: [{ type: 'text', text: answer.text }], structuredContent: answer.data };
+    return {
+      content: [{ type: 'text', text: answer.text }, ...answer.attachments.map(block)],
+      structuredContent: answer.data,
+    };
   // No structuredContent: clients of 2025 hold it against the output schema even when it is an error.
   return { content: [{ type: 'text', text: errorText(answer.error, maxChars) }], isError: true };
 }
@@ -33,3 +37,12 @@ function errorText(error: GatewayError, maxChars: number): string {
     2,
   );
 }
+
+function block(attachment: Attachment): CallToolResult['content'][number] {
+  const { uri } = attachment;
+  if (attachment.kind === 'blob')
+    return { type: 'resource', resource: { uri, mimeType: binary, blob: attachment.base64 } };
+  return { type: 'resource_link', uri, name: attachment.name, mimeType: binary };
+}
+
+const binary = 'application/octet-stream';

@@ -54,6 +54,7 @@ export function createServerBuilder(input: { gate: Gate; version: string; maxCha
           client,
           signal: callSignal(context),
           onOutput: progress?.onOutput,
+          onState: progress?.onState,
         });
         return toolResult(answer, maxChars);
       } catch (error) {

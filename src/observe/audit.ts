@@ -12,6 +12,8 @@ export interface AuditIntent {
   readonly principal: string;
   readonly client?: string | undefined;
   readonly tool: string;
+  /** The call came by a one-time URL. */
+  readonly via?: 'url' | undefined;
   readonly effect?: string | undefined;
   readonly vmid?: number | undefined;
   readonly node?: string | undefined;
@@ -156,9 +158,9 @@ function nameOf(name: string, left: { chars: number }): string {
   return clean(name, maxNameChars);
 }
 
-/** Environment values and standard input are where callers put secrets: only their size is recorded. */
+/** What callers put secrets into, and content of files: only the size is recorded. */
 function hides(name: string): boolean {
-  return name === 'env' || name === 'stdin' || namesSecret(name);
+  return name === 'env' || name === 'stdin' || name === 'content' || namesSecret(name);
 }
 
 function hidden(value: unknown, left: { chars: number }): unknown {

@@ -4,6 +4,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 export interface Metrics {
   /** `tool` and `effect` come from the catalogue, or are «unknown». */
   called(call: { tool: string; effect: string; outcome: string; seconds: number }): void;
+  transferred(transfer: { direction: 'up' | 'down'; route: string; bytes: number; seconds: number }): void;
   callStarted(): void;
   callEnded(): void;
   sshConnected(): void;
@@ -56,6 +57,15 @@ export function createMetrics({ version, gauges }: { version: string; gauges: Ga
     help: 'Tool calls under way.',
     registers,
   });
+  const transferLabels = ['direction', 'route'];
+  const moved = counter('transfer_bytes_total', 'Bytes of files that were transferred.', transferLabels);
+  const moving = new Histogram({
+    name: `${prefix}transfer_duration_seconds`,
+    help: 'Time that the transfer of a file took.',
+    labelNames: transferLabels,
+    buckets: latencyBuckets,
+    registers,
+  });
   const connects = counter('ssh_connects_total', 'SSH connections opened, reconnects included.', []);
   const connectFailures = counter('ssh_connect_failures_total', 'SSH connects that failed, by code.', [
     'code',
@@ -79,6 +89,10 @@ export function createMetrics({ version, gauges }: { version: string; gauges: Ga
     called({ tool, effect, outcome, seconds }) {
       calls.inc({ tool, effect, outcome });
       duration.observe({ tool }, seconds);
+    },
+    transferred({ direction, route, bytes, seconds }) {
+      moved.inc({ direction, route }, bytes);
+      moving.observe({ direction, route }, seconds);
     },
     callStarted: () => inFlight.inc(),
     callEnded: () => inFlight.dec(),

@@ -1,7 +1,10 @@
 /** What a tool is: a value, checked once where it is written down. */
 import type { z } from 'zod';
 import type { Toolset } from '../base/toolsets.ts';
+import type { Transfer } from '../ops/files/ends.ts';
+import type { Route } from '../ops/files/put.ts';
 import type { Ops } from '../ops/ops.ts';
+import type { Touched } from '../policy/paths.ts';
 import type { Effect } from '../policy/rules.ts';
 
 export interface ToolContext {
@@ -12,12 +15,41 @@ export interface ToolContext {
   readonly mayReach: (vmid: number) => boolean;
   /** Hears what a command prints while it runs; undefined where nobody listens. */
   readonly onOutput: ((text: string) => void) | undefined;
+  /** Hears how far a call is, in words that take the place of the former ones. */
+  readonly onState: ((text: string) => void) | undefined;
+  /** Throws PERMISSION_DENIED where policy does not let the call touch the file, as it really is. */
+  readonly judge: (touched: Touched) => void;
+  /** The other end of a transfer, where the call came by a one-time URL. */
+  readonly transfer: Transfer | undefined;
+  /** A one-time URL for this call. Throws INVALID_ARGUMENT where there can be none. */
+  readonly issueUrl: (use: { method: 'GET' | 'PUT'; maxBytes: number }) => IssuedUrl;
 }
+
+export interface IssuedUrl {
+  readonly url: string;
+  readonly expiresAt: Date;
+}
+
+/** What has been transferred, for metrics and the audit log. */
+export interface Transferred {
+  readonly direction: 'up' | 'down';
+  readonly route: Route;
+  readonly bytes: number;
+}
+
+/** Content beside the text of a result. */
+export type Attachment =
+  | { readonly kind: 'blob'; readonly uri: string; readonly base64: string }
+  | { readonly kind: 'link'; readonly uri: string; readonly name: string };
 
 export interface ToolLimits {
   /** Code points kept of each output stream. */
   readonly maxChars: number;
   readonly maxTimeoutS: number;
+  /** Of one file, whichever way it takes. */
+  readonly maxFileBytes: number;
+  /** Of a file inside a call or its result. */
+  readonly maxInlineBytes: number;
 }
 
 interface Definition<I extends z.ZodObject, O extends z.ZodObject> {
@@ -38,11 +70,16 @@ interface Definition<I extends z.ZodObject, O extends z.ZodObject> {
   readonly output: O;
   /** What the arguments would run, for policy to judge. */
   readonly runs?: (args: z.output<I>) => { command: string; variables: readonly string[] };
+  /** The file that the arguments name, for policy to judge. */
+  readonly touches?: (args: z.output<I>) => { touches: Touched; mode?: number };
   readonly run: (args: z.output<I>, context: ToolContext) => Promise<z.output<O>>;
   /** The words for a person or a model; the data goes beside them. */
   readonly show: (data: z.output<O>, args: z.output<I>) => string;
   /** For the audit log, where the call ran a command. */
   readonly exitCode?: (data: z.output<O>) => number;
+  /** Of tools that move files: a principal may have only so many of them under way. */
+  readonly transferred?: (data: z.output<O>) => Transferred | undefined;
+  readonly attach?: (data: z.output<O>, args: z.output<I>) => readonly Attachment[];
 }
 
 type AnyArguments = Readonly<Record<string, unknown>>;
@@ -50,7 +87,13 @@ type AnyData = Record<string, unknown>;
 
 /** A tool of any arguments, as the gate handles it: what goes into its functions came out of its schemas. */
 export interface Tool
-  extends Omit<Definition<z.ZodObject, z.ZodObject>, 'runs' | 'run' | 'show' | 'exitCode'> {
+  extends Omit<
+    Definition<z.ZodObject, z.ZodObject>,
+    'runs' | 'touches' | 'run' | 'show' | 'exitCode' | 'transferred' | 'attach'
+  > {
+  readonly touches?: (args: AnyArguments) => { touches: Touched; mode?: number };
+  readonly transferred?: (data: AnyData) => Transferred | undefined;
+  readonly attach?: (data: AnyData, args: AnyArguments) => readonly Attachment[];
   readonly runs?: (args: AnyArguments) => { command: string; variables: readonly string[] };
   readonly run: (args: AnyArguments, context: ToolContext) => Promise<AnyData>;
   readonly show: (data: AnyData, args: AnyArguments) => string;

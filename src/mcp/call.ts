@@ -1,0 +1,28 @@
+/** A call as it comes to the gate, and its answer. */
+import type { GatewayError } from '../base/errors.ts';
+import type { Transfer } from '../ops/files/ends.ts';
+import type { Principal } from '../policy/rules.ts';
+import type { Attachment } from '../tools/define.ts';
+
+export interface Call {
+  readonly tool: string;
+  readonly args: unknown;
+  readonly principal: Principal;
+  /** Address of the client, for the audit log. */
+  readonly client?: string | undefined;
+  readonly signal: AbortSignal;
+  readonly onOutput?: ((text: string) => void) | undefined;
+  /** Hears how far the call is. */
+  readonly onState?: ((text: string) => void) | undefined;
+  /** The file's other end, where the call came by a one-time URL. */
+  readonly transfer?: Transfer | undefined;
+}
+
+export type Answer =
+  | {
+      readonly kind: 'ok';
+      readonly text: string;
+      readonly data: Record<string, unknown>;
+      readonly attachments: readonly Attachment[];
+    }
+  | { readonly kind: 'error'; readonly error: GatewayError };

@@ -1,0 +1,54 @@
+/** Moves files into containers and out of them, and, where that is allowed, on the host. */
+import type { Executor } from '../exec/executor.ts';
+import { createDownload, type Downloaded, type DownloadRequest } from './files/get.ts';
+import { createScripts } from './files/place.ts';
+import {
+  createUpload,
+  type Route,
+  type TransferOptions,
+  type Uploaded,
+  type UploadRequest,
+} from './files/put.ts';
+import { createStaging } from './files/staging.ts';
+import { createSweep } from './files/sweep.ts';
+import type { TransferFolder } from './files/transfer-folder.ts';
+import type { Unfinished } from './files/unfinished.ts';
+import type { Inventory } from './inventory.ts';
+
+export interface Files {
+  /**
+   * Throws FILE_EXISTS, IS_DIRECTORY, NO_SPACE and the like; whatever it throws but CONNECTION_LOST and
+   * COMMAND_TIMEOUT, the destination is as it was.
+   */
+  upload(request: Omit<UploadRequest, 'route'>, options: TransferOptions): Promise<Uploaded>;
+  /** What the sink was given counts only when it was ended. Throws FILE_NOT_FOUND, FILE_CHANGED, TOO_LARGE, … */
+  download(request: Omit<DownloadRequest, 'route'>, options: TransferOptions): Promise<Downloaded>;
+  /** Takes away what transfers of a process that is gone have left. Rejects where the host cannot be asked. */
+  sweep(signal: AbortSignal): Promise<void>;
+  /** The gateway's own folder. */
+  readonly folder: TransferFolder;
+}
+
+export interface FilesOptions {
+  /** By which way bytes go into a container and out of it; files of the host itself are always streamed. */
+  readonly route: Route;
+  /** A directory on the host for files that are on their way. */
+  readonly stagingDirectory: string;
+  readonly timeoutMs: number;
+  readonly unfinished: Unfinished;
+  readonly folder: TransferFolder;
+}
+
+export function createFiles(input: { executor: Executor; inventory: Inventory } & FilesOptions): Files {
+  const { executor, inventory, route, stagingDirectory: directory, timeoutMs, unfinished, folder } = input;
+  const scripts = createScripts({ executor, inventory, timeoutMs });
+  const staging = createStaging({ executor, directory, timeoutMs, unfinished });
+  const upload = createUpload({ scripts, staging, unfinished });
+  const download = createDownload({ scripts, staging });
+  return {
+    upload: (request, options) => upload({ ...request, route }, options),
+    download: (request, options) => download({ ...request, route }, options),
+    sweep: createSweep({ executor, inventory, directory, unfinished }),
+    folder,
+  };
+}

@@ -1,0 +1,212 @@
+/** Download: a regular file, opened with the rights of where it is; nothing counts that was not proven. */
+import { createHash } from 'node:crypto';
+import { failure, type GatewayError } from '../../base/errors.ts';
+import type { FilePath } from '../../base/paths.ts';
+import { type Peer, PeerGone } from '../../exec/dialogue.ts';
+import { StorageFailed } from '../../exec/executor.ts';
+import type { Sink } from './ends.ts';
+import { getScript } from './get-script.ts';
+import { type Place, type Scripts, whereIs } from './place.ts';
+import type { Route, TransferOptions } from './put.ts';
+import type { Staging } from './staging.ts';
+
+export interface DownloadRequest {
+  readonly place: Place;
+  readonly file: FilePath;
+  readonly sink: Sink;
+  /** A part of the file; the whole without it. */
+  readonly range?: { readonly offset: number; readonly length: number } | undefined;
+  /** Of what is transferred. */
+  readonly maxBytes: number;
+  /** What to say where it is more. */
+  readonly tooLarge: (bytes: number) => GatewayError;
+  readonly route: Route;
+  /** Whether the sink wants to know the SHA-256 before the first byte. */
+  readonly sumFirst: boolean;
+  /** Throws where the real path may not be read. */
+  readonly judge: (realPath: string) => void;
+}
+
+export interface Downloaded {
+  /** Transferred. */
+  readonly bytes: number;
+  /** Of what was transferred. */
+  readonly sha256: string;
+  /** Of the whole file. */
+  readonly size: number;
+  readonly route: Route;
+}
+
+/** An open file, as the script has found it. */
+interface Opened {
+  readonly real: string;
+  readonly size: number;
+  readonly sums: boolean;
+}
+
+interface Part {
+  readonly offset: number;
+  readonly length: number;
+}
+
+export function createDownload({ scripts, staging }: { scripts: Scripts; staging: Staging }) {
+  return async (request: DownloadRequest, options: TransferOptions): Promise<Downloaded> => {
+    const { place, file } = request;
+    const talk = async (peer: Peer): Promise<Downloaded> => {
+      const opened = await open(peer, request);
+      const part = partOf(opened.size, request);
+      const staged =
+        request.route === 'staging' &&
+        request.range === undefined &&
+        opened.sums &&
+        place.kind === 'container';
+      if (staged) {
+        const pulled = await throughStaging(peer, opened, place.vmid, request, options);
+        if (pulled !== undefined) return pulled;
+      }
+      return await throughPeer(peer, opened, part, request, options);
+    };
+    try {
+      const { signal } = options;
+      return await scripts.converse({ place, script: getScript, args: [file.path], signal, talk });
+    } catch (error) {
+      throw await scripts.explain(place, error, false);
+    }
+  };
+
+  /** Undefined where nothing can be staged on the host. */
+  async function throughStaging(
+    peer: Peer,
+    opened: Opened,
+    vmid: number,
+    request: DownloadRequest,
+    { signal, onProgress }: TransferOptions,
+  ): Promise<Downloaded | undefined> {
+    const { size, real } = opened;
+    const sha256 = await sumOf(peer, request);
+    let begun = false;
+    try {
+      return await staging.withFile(signal, async (staged) => {
+        const pulled = await staging.pull({ vmid, from: real, to: staged.path, size, signal });
+        // SECURITY: pct reads as root of the host. Only what the container could read itself may leave.
+        if (pulled.size !== size || pulled.sha256 !== sha256) throw await unproven(request, pulled.said);
+        begun = true;
+        await request.sink.begin({ size, sha256 });
+        await deliver(staged.read(size, signal), { size, sha256 }, request, onProgress);
+        await request.sink.end();
+        return { bytes: size, sha256, size, route: 'staging' as const };
+      });
+    } catch (error) {
+      if (!(error instanceof StorageFailed)) throw error;
+      const reason = await staging.explainStorage(error);
+      if (begun || reason.code === 'NO_SPACE') throw reason;
+      return undefined;
+    }
+  }
+
+  /** What was pulled is not the file: it changed, or the host's disk could not hold it. */
+  async function unproven(request: DownloadRequest, said: string): Promise<GatewayError> {
+    const room = await staging.explainStorage(undefined);
+    if (room.code === 'NO_SPACE') return room;
+    return failure('FILE_CHANGED', { path: request.file.path }, { evidence: { stderr: said } });
+  }
+}
+
+async function open(peer: Peer, request: DownloadRequest): Promise<Opened> {
+  const { place, file } = request;
+  await expect(peer, 'at', request);
+  const [real, size, sums] = [await peer.field(), Number(await peer.field()), await peer.field()];
+  if (!Number.isSafeInteger(size)) throw failure('UNEXPECTED_ANSWER', { from: whereIs(place) });
+  request.judge(real);
+  if (real.includes('\ufffd') && real !== file.path)
+    throw failure('NOT_READABLE', { where: whereIs(place), problem: 'its real path is not valid UTF-8' });
+  return { real, size, sums: sums === 'yes' };
+}
+
+/** Throws what the request says of too much. */
+function partOf(size: number, { range, maxBytes, tooLarge }: DownloadRequest): Part {
+  const offset = range?.offset ?? 0;
+  const length = Math.max(0, Math.min(range?.length ?? size, size - offset));
+  if (length > maxBytes) throw tooLarge(length);
+  return { offset, length };
+}
+
+async function throughPeer(
+  peer: Peer,
+  opened: Opened,
+  { offset, length }: Part,
+  request: DownloadRequest,
+  { onProgress }: TransferOptions,
+): Promise<Downloaded> {
+  const whole = length === opened.size;
+  const announced = request.sumFirst && whole && opened.sums ? await sumOf(peer, request) : undefined;
+  await request.sink.begin({ size: length, sha256: announced });
+  await peer.send(`send ${offset} ${length}\n`);
+  const changed = failure('FILE_CHANGED', { path: request.file.path });
+  try {
+    const expected = { size: length, sha256: announced };
+    const sha256 = await deliver(peer.bytes(length), expected, request, onProgress);
+    if ((await peer.field()) !== 'same') throw changed;
+    await request.sink.end();
+    return { bytes: length, sha256, size: opened.size, route: 'stream' };
+  } catch (error) {
+    // It said less, or more, than the file had when it was opened.
+    throw error instanceof RangeError || endedWell(error) ? changed : error;
+  }
+}
+
+function endedWell(error: unknown): boolean {
+  return error instanceof PeerGone && 'exitCode' in error.ending && error.ending.exitCode === 0;
+}
+
+/** Throws FILE_CHANGED where the bytes are not as many, or do not add up to what is expected. */
+async function deliver(
+  chunks: AsyncIterable<Uint8Array>,
+  expected: { readonly size: number; readonly sha256: string | undefined },
+  { sink, file }: DownloadRequest,
+  onProgress: TransferOptions['onProgress'],
+): Promise<string> {
+  const hash = createHash('sha256');
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    hash.update(chunk);
+    bytes += chunk.length;
+    await sink.write(chunk);
+    onProgress(bytes, expected.size);
+  }
+  const sha256 = hash.digest('hex');
+  if (bytes !== expected.size || (expected.sha256 ?? sha256) !== sha256)
+    throw failure('FILE_CHANGED', { path: file.path });
+  return sha256;
+}
+
+async function sumOf(peer: Peer, request: DownloadRequest): Promise<string> {
+  await peer.send('sum\n');
+  await expect(peer, 'sum', request);
+  return await peer.field();
+}
+
+async function expect(peer: Peer, word: string, request: DownloadRequest): Promise<void> {
+  const heard = await peer.field();
+  if (heard === word) return;
+  if (heard !== 'failed') throw failure('UNEXPECTED_ANSWER', { from: whereIs(request.place) });
+  const [what] = [await peer.field(), await peer.field()];
+  throw refusal(what, request);
+}
+
+function refusal(what: string, { place, file }: DownloadRequest): GatewayError {
+  const where = whereIs(place);
+  switch (what) {
+    case 'missing':
+    case 'dangling':
+      return failure('FILE_NOT_FOUND', { where });
+    case 'directory':
+      return failure('IS_DIRECTORY', { where: file.path });
+    case 'irregular':
+      return failure('PERMISSION_DENIED', { reason: 'only regular files are read' });
+    case 'moved':
+      return failure('FILE_CHANGED', { path: file.path });
+    default:
+      return failure('NOT_READABLE', { where, problem: 'it cannot be opened' });
+  }
+}

@@ -1,0 +1,47 @@
+/** Watches bytes pass: counts them, adds them up, keeps them within what was announced and allowed. */
+import { createHash } from 'node:crypto';
+import { failure } from '../../base/errors.ts';
+import type { Source } from './ends.ts';
+
+export interface Measured {
+  readonly chunks: AsyncIterable<Uint8Array>;
+  /** So far. */
+  readonly bytes: number;
+  /** Of all bytes, in hexadecimal; asked for once, at the end. */
+  sha256(): string;
+}
+
+/** Heard as bytes pass; the total is undefined where it is not known. */
+export type OnProgress = (bytes: number, total: number | undefined) => void;
+
+/** Iterating throws TOO_LARGE, SIZE_MISMATCH, TRANSFER_CANCELLED and whatever the source throws. */
+export function measure(
+  source: Source,
+  options: { maxBytes: number; signal: AbortSignal; onProgress: OnProgress },
+): Measured {
+  const hash = createHash('sha256');
+  const { maxBytes, signal, onProgress } = options;
+  let bytes = 0;
+  const chunks = async function* () {
+    for await (const chunk of source.chunks) {
+      if (signal.aborted) throw failure('TRANSFER_CANCELLED', {});
+      bytes += chunk.length;
+      if (bytes > maxBytes)
+        throw failure('TOO_LARGE', { what: 'The file', maxBytes, setting: 'MAX_FILE_SIZE' });
+      if (source.size !== undefined && bytes > source.size)
+        throw failure('SIZE_MISMATCH', { announced: source.size, sent: bytes });
+      hash.update(chunk);
+      yield chunk;
+      onProgress(bytes, source.size);
+    }
+    if (source.size !== undefined && bytes < source.size)
+      throw failure('SIZE_MISMATCH', { announced: source.size, sent: bytes });
+  };
+  return {
+    chunks: chunks(),
+    get bytes() {
+      return bytes;
+    },
+    sha256: () => hash.digest('hex'),
+  };
+}

@@ -1,0 +1,95 @@
+/** Where a file is: in a container or on the host, and how a script gets there. */
+import { randomUUID } from 'node:crypto';
+import { failure, GatewayError } from '../../base/errors.ts';
+import { wholeText } from '../../exec/capture.ts';
+import { converse, type Peer, PeerGone } from '../../exec/dialogue.ts';
+import type { ExecResult, Executor } from '../../exec/executor.ts';
+import type { Inventory } from '../inventory.ts';
+
+export type Place = { readonly kind: 'container'; readonly vmid: number } | { readonly kind: 'host' };
+
+/** For people: completes «there is no such file …». */
+export function whereIs(place: Place): string {
+  return place.kind === 'host' ? 'on the host' : `in container ${place.vmid}`;
+}
+
+/** Nothing that a script says besides its fields is of use, but for what went wrong. */
+const maxStderrBytes = 16 * 1024;
+
+export interface Scripts {
+  /** Runs a script at the place for as long as `talk` lasts, timeoutMs at most. */
+  converse<T>(input: {
+    place: Place;
+    script: string;
+    args: readonly string[];
+    signal: AbortSignal;
+    talk: (peer: Peer) => Promise<T>;
+  }): Promise<T>;
+  /** In the words of a transfer, what ended it. `committed`: the script had been told to finish. */
+  explain(place: Place, error: unknown, committed: boolean): Promise<unknown>;
+}
+
+export function createScripts(input: {
+  executor: Executor;
+  inventory: Inventory;
+  timeoutMs: number;
+}): Scripts {
+  const { executor, inventory, timeoutMs } = input;
+
+  const explainContainer = async (vmid: number, { stderr }: ExecResult): Promise<GatewayError> => {
+    const guest = await inventory.getLocal(vmid, AbortSignal.timeout(timeoutMs));
+    if (guest.template) return failure('CONTAINER_IS_TEMPLATE', { vmid });
+    if (guest.status !== 'running') return failure('CONTAINER_NOT_RUNNING', { vmid });
+    const evidence = { stderr: wholeText(stderr) };
+    return failure('COMMAND_NOT_STARTED', { where: `in container ${vmid}` }, { evidence });
+  };
+
+  return {
+    async converse({ place, script, args, signal, talk }) {
+      const mark = randomUUID();
+      const shell: [string, ...string[]] = ['/bin/sh', '-c', script, 'sh', mark, ...args];
+      const argv = place.kind === 'host' ? shell : (await inventory.driver(signal)).attach(place.vmid, shell);
+      const command = {
+        argv: [...argv] as [string, ...string[]],
+        timeoutMs,
+        maxBytes: maxStderrBytes,
+        announces: mark,
+      };
+      return await converse({ executor, command, signal, talk });
+    },
+    async explain(place, error, committed) {
+      if (!(error instanceof PeerGone)) return committed ? error : interrupted(error);
+      const { ending } = error;
+      if (ending instanceof GatewayError) return committed ? ending : interrupted(ending);
+      if (committed) return failure('CONNECTION_LOST', { host: whereIs(place) });
+      if (place.kind === 'container') return await explainContainer(place.vmid, ending);
+      const evidence = { stderr: wholeText(ending.stderr) };
+      return failure('COMMAND_NOT_STARTED', { where: 'on the host' }, { evidence });
+    },
+  };
+
+  /** Before it was told to finish, no end of a command leaves its effect in doubt. */
+  function interrupted(error: unknown): unknown {
+    if (!(error instanceof GatewayError)) return error;
+    switch (error.code) {
+      case 'COMMAND_TIMEOUT':
+        return failure('TRANSFER_TIMEOUT', { timeoutS: timeoutMs / 1000 }, { cause: error });
+      case 'CONNECTION_LOST':
+        return failure(
+          'TRANSFER_INTERRUPTED',
+          { why: 'the connection to the host was lost' },
+          { cause: error },
+        );
+      case 'CANCELLED':
+      case 'CANCELLED_EARLY':
+        return failure('TRANSFER_CANCELLED', {}, { cause: error });
+      default:
+        return error;
+    }
+  }
+}
+
+/** Whether the script ended by itself, and so cleaned up after itself. */
+export function endedByItself(error: unknown): boolean {
+  return !(error instanceof PeerGone) || !(error.ending instanceof GatewayError);
+}

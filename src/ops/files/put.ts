@@ -1,0 +1,227 @@
+/** Upload: into a temporary file beside the destination, by either route, then in one step into its place. */
+import { randomUUID } from 'node:crypto';
+import { failure, type GatewayError } from '../../base/errors.ts';
+import type { FilePath } from '../../base/paths.ts';
+import { inBlocks } from '../../exec/blocks.ts';
+import { type Peer, PeerGone } from '../../exec/dialogue.ts';
+import { type StagedFile, StorageFailed } from '../../exec/executor.ts';
+import type { Source } from './ends.ts';
+import { type Measured, measure, type OnProgress } from './measure.ts';
+import { endedByItself, type Place, type Scripts, whereIs } from './place.ts';
+import { putScript } from './put-script.ts';
+import { type Staging, saysFull } from './staging.ts';
+import type { Unfinished } from './unfinished.ts';
+
+export interface UploadRequest {
+  readonly place: Place;
+  readonly file: FilePath;
+  readonly source: Source;
+  readonly mode: number;
+  readonly overwrite: boolean;
+  readonly createDirectories: boolean;
+  /** Names or numbers, as the place knows them. Without them a replaced file's are kept. */
+  readonly owner: string | undefined;
+  readonly group: string | undefined;
+  /** What the bytes must add up to, in hexadecimal. */
+  readonly sha256: string | undefined;
+  readonly maxBytes: number;
+  readonly route: Route;
+  /** Throws where the real path may not be written. */
+  readonly judge: (realPath: string) => void;
+}
+
+export type Route = 'staging' | 'stream';
+
+export interface Uploaded {
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly route: Route;
+}
+
+export interface TransferOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress: OnProgress;
+}
+
+/** Of one frame, where the size of the whole is not known before its end. */
+const frameBytes = 1024 * 1024;
+
+export function createUpload(parts: { scripts: Scripts; staging: Staging; unfinished: Unfinished }) {
+  const { scripts, staging, unfinished } = parts;
+
+  return async (request: UploadRequest, { signal, onProgress }: TransferOptions): Promise<Uploaded> => {
+    const { place, file, source, maxBytes } = request;
+    if (source.size !== undefined && source.size > maxBytes)
+      throw failure('TOO_LARGE', {
+        what: 'The file',
+        maxBytes,
+        setting: 'MAX_FILE_SIZE',
+        bytes: source.size,
+      });
+    const temp = `.proxmox-mcp-${randomUUID()}.part`;
+    const measured = measure(source, { maxBytes, signal, onProgress });
+    let settle = async (_clean: boolean) => {};
+    let committed = false;
+
+    const talk = async (peer: Peer): Promise<Uploaded> => {
+      const directory = await enter(peer, request);
+      const entry = await unfinished.add({
+        kind: 'part',
+        vmid: place.kind === 'container' ? place.vmid : undefined,
+        directory,
+        name: temp,
+      });
+      settle = async (clean) => (clean ? await entry.remove() : entry.release());
+      await peer.send('go\n');
+      await expect(peer, 'ready', request);
+      const target = `${directory === '/' ? '' : directory}/${temp}`;
+      const { route, said } = await fill(peer, target, measured, request, signal);
+      const sha256 = measured.sha256();
+      if (request.sha256 !== undefined && request.sha256 !== sha256)
+        throw failure('CHECKSUM_MISMATCH', { sha256 });
+      committed = true;
+      await peer.send(commitLine(request, measured.bytes, sha256));
+      await expect(peer, 'done', request, said);
+      return { bytes: measured.bytes, sha256, route };
+    };
+
+    try {
+      const uploaded = await scripts.converse({
+        place,
+        script: putScript,
+        args: [file.directory, file.name, temp],
+        signal,
+        talk,
+      });
+      await settle(true);
+      return uploaded;
+    } catch (error) {
+      await settle(endedByItself(error));
+      throw await scripts.explain(place, error, committed);
+    }
+  };
+
+  async function fill(
+    peer: Peer,
+    target: string,
+    measured: Measured,
+    request: UploadRequest,
+    signal: AbortSignal,
+  ): Promise<{ route: Route; said: string }> {
+    const { place } = request;
+    if (request.route === 'staging' && place.kind === 'container') {
+      const said = await throughStaging(measured, { vmid: place.vmid, target, signal });
+      if (said !== undefined) return { route: 'staging', said };
+    }
+    await throughPeer(peer, measured, request);
+    return { route: 'stream', said: '' };
+  }
+
+  /** Undefined where nothing can be staged on the host, and nothing of the source was read. */
+  async function throughStaging(
+    measured: Measured,
+    { vmid, target, signal }: { vmid: number; target: string; signal: AbortSignal },
+  ): Promise<string | undefined> {
+    const use = async (staged: StagedFile) => {
+      await staged.write(measured.chunks, signal);
+      return await staging.push({ vmid, from: staged.path, to: target, signal });
+    };
+    try {
+      return await staging.withFile(signal, use);
+    } catch (error) {
+      if (!(error instanceof StorageFailed)) throw error;
+      const reason = await staging.explainStorage(error);
+      if (measured.bytes === 0 && reason.code !== 'NO_SPACE') return undefined;
+      throw reason;
+    }
+  }
+}
+
+/** Waits until the script stands in the directory; resolves with its real path. */
+async function enter(peer: Peer, request: UploadRequest): Promise<string> {
+  const { place, file } = request;
+  const where = whereIs(place);
+  await expect(peer, 'at', request);
+  const [real, rest, kind] = [await peer.field(), await peer.field(), await peer.field()];
+  const directory = `${real === '/' ? '' : real}${rest}` || '/';
+  request.judge(`${directory === '/' ? '' : directory}/${file.name}`);
+  if (rest !== '' && !request.createDirectories) throw failure('DIRECTORY_NOT_FOUND', { where });
+  if (kind === 'directory') throw failure('IS_DIRECTORY', { where: file.path });
+  if (kind === 'other') throw failure('PERMISSION_DENIED', { reason: 'what is there is not a regular file' });
+  // Only a look: what decides is the last step.
+  if (kind !== 'missing' && !request.overwrite) throw failure('FILE_EXISTS', { where });
+  return directory;
+}
+
+/** The script reads exactly as much as it was told, so that nothing of the rest is taken for data or for an order. */
+async function throughPeer(peer: Peer, measured: Measured, request: UploadRequest): Promise<void> {
+  const { size } = request.source;
+  const send = async (bytes: number, chunks: AsyncIterable<Uint8Array>) => {
+    try {
+      await peer.send(`data ${bytes}\n`);
+      for await (const chunk of chunks) await peer.send(chunk);
+    } catch (error) {
+      // Where it ended because it could not write, it has said so.
+      if (!(error instanceof PeerGone)) throw error;
+    }
+    await expect(peer, 'taken', request);
+  };
+  if (size !== undefined) return await send(size, measured.chunks);
+  for await (const block of inBlocks(measured.chunks, frameBytes)) await send(block.length, only(block));
+}
+
+async function* only(block: Uint8Array): AsyncIterable<Uint8Array> {
+  yield block;
+}
+
+function commitLine(request: UploadRequest, bytes: number, sha256: string): string {
+  const { mode, overwrite, owner = '-', group = '-' } = request;
+  const place = overwrite ? 'replace' : 'keep';
+  return `commit ${bytes} ${sha256} ${mode.toString(8)} ${place} ${owner} ${group}\n`;
+}
+
+async function expect(peer: Peer, word: string, request: UploadRequest, pctSaid = ''): Promise<void> {
+  const heard = await peer.field();
+  if (heard === word) return;
+  if (heard !== 'failed') throw failure('UNEXPECTED_ANSWER', { from: whereIs(request.place) });
+  const [what, said] = [await peer.field(), await peer.field()];
+  throw refusal(what, said, request, pctSaid);
+}
+
+function refusal(what: string, said: string, request: UploadRequest, pctSaid: string): GatewayError {
+  const where = whereIs(request.place);
+  const evidence = { stderr: `${pctSaid}${said}` };
+  if (saysFull(said)) return failure('NO_SPACE', { where });
+  switch (what) {
+    case 'directory-missing':
+      return failure('DIRECTORY_NOT_FOUND', { where });
+    case 'directory':
+      return failure('IS_DIRECTORY', { where: request.file.path });
+    case 'exists':
+      return failure('FILE_EXISTS', { where });
+    case 'user':
+    case 'group':
+      return failure(
+        'INVALID_ARGUMENT',
+        { problem: `${what === 'user' ? 'owner' : what}: it could not be given to that ${what}` },
+        { evidence },
+      );
+    case 'size':
+    case 'sum':
+      return failure(
+        'TRANSFER_UNPROVEN',
+        { why: `the ${what === 'sum' ? 'SHA-256' : what} differs` },
+        { evidence },
+      );
+    case 'moved':
+      return failure('TRANSFER_UNPROVEN', { why: 'a directory on the way was exchanged meanwhile' });
+    default:
+      return failure('NOT_WRITABLE', { where, problem: problemIn(said) }, { evidence });
+  }
+}
+
+function problemIn(said: string): string {
+  if (/Read-only file system/.test(said)) return 'its file system is read-only';
+  if (/Permission denied|Operation not permitted/.test(said)) return 'writing there is not permitted';
+  return 'what the system said is included';
+}
