@@ -48,6 +48,8 @@ export interface StartInput {
 }
 
 const maxLoopDelayMs = 1_000;
+/** Each takes up to three of some fifty SSH channels: that commands find one, and none waits for another in a circle. */
+const maxTransfers = 16;
 
 /** Throws ConfigError where the host cannot be trusted or the key cannot be used. */
 export async function startGateway({
@@ -103,7 +105,7 @@ export async function startGateway({
     audit,
     metrics,
     log,
-    transferPlaces: createPlaces({ each: config.MAX_TRANSFERS }),
+    transferPlaces: createPlaces({ each: config.MAX_TRANSFERS, total: maxTransfers }),
     issueUrl,
   });
   return {

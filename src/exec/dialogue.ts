@@ -1,5 +1,5 @@
 /** Talks with a command while it runs: fields that end with NUL and raw bytes from it, lines and bytes to it. */
-import { failure, type GatewayError } from '../base/errors.ts';
+import { failure, GatewayError } from '../base/errors.ts';
 import type { Command, ExecResult, Executor } from './executor.ts';
 
 export interface Peer {
@@ -9,6 +9,8 @@ export interface Peer {
   bytes(count: number): AsyncIterable<Buffer>;
   /** Resolves when the way to the peer can take more. Throws PeerGone. */
   send(data: string | Uint8Array): Promise<void>;
+  /** From now on the signal is not heard: what follows is as good as done. */
+  shield(): void;
 }
 
 /** The other side ended before it had said all: how the run ended. */
@@ -35,20 +37,26 @@ export async function converse<T>(input: {
   executor: Executor;
   command: Omit<Command, 'stdin'>;
   signal: AbortSignal;
-  talk: (peer: Peer) => Promise<T>;
+  /** Its signal aborts with the other one, and when the command has ended. */
+  talk: (peer: Peer, signal: AbortSignal) => Promise<T>;
 }): Promise<T> {
   const { executor, command, signal, talk } = input;
   const incoming = createIncoming();
   const outgoing = createOutgoing();
   const late = new AbortController();
+  const over = new AbortController();
+  let gone: PeerGone | undefined;
   const running = executor.run(
     { ...command, stdin: outgoing.chunks },
     { signal: late.signal, onStdout: incoming.push },
   );
+  let shielded = false;
   const cancel = () => {
+    if (shielded) return;
     const cancelled = failure('TRANSFER_CANCELLED', {});
     incoming.end(cancelled);
     outgoing.fail(cancelled);
+    over.abort();
   };
   if (signal.aborted) cancel();
   else signal.addEventListener('abort', cancel, { once: true });
@@ -57,9 +65,10 @@ export async function converse<T>(input: {
     (error: GatewayError) => error,
   );
   void ended.then((ending) => {
-    const gone = new PeerGone(ending);
+    gone = new PeerGone(ending);
     incoming.end(gone);
     outgoing.fail(gone);
+    over.abort();
   });
   const farewell = () => {
     signal.removeEventListener('abort', cancel);
@@ -69,13 +78,23 @@ export async function converse<T>(input: {
     return ended.finally(() => clearTimeout(timer));
   };
   try {
-    const value = await talk({ field: incoming.field, bytes: incoming.bytes, send: outgoing.send });
+    const shield = () => {
+      shielded = true;
+    };
+    const peer = { field: incoming.field, bytes: incoming.bytes, send: outgoing.send, shield };
+    const value = await talk(peer, over.signal);
     void farewell();
     return value;
   } catch (error) {
+    const endedFirst = signal.aborted ? undefined : gone;
     await farewell();
-    throw error;
+    throw endedFirst !== undefined && isCancellation(error) ? endedFirst : error;
   }
+}
+
+/** What was stopped only because the command had ended tells nothing of the reason. */
+function isCancellation(error: unknown): boolean {
+  return error instanceof GatewayError && /CANCELLED/.test(error.code);
 }
 
 function createIncoming() {
@@ -157,12 +176,13 @@ function createOutgoing() {
   let next: Uint8Array | undefined;
   let over = false;
   let gone: Error | undefined;
+  let readers = 0;
   let wake: () => void = () => {};
   let accept: () => void = () => {};
   let refuse: (error: unknown) => void = () => {};
 
-  const chunks = async function* (): AsyncIterable<Uint8Array> {
-    while (!over) {
+  const read = async function* (reader: number): AsyncGenerator<Uint8Array> {
+    while (!over && reader === readers) {
       if (next === undefined) {
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -176,9 +196,17 @@ function createOutgoing() {
       accept();
     }
   };
+  const chunks: AsyncIterable<Uint8Array> = {
+    [Symbol.asyncIterator]() {
+      // A shell that was dead before it took its order had a reader too; whatever comes is for the new one.
+      readers++;
+      wake();
+      return read(readers);
+    },
+  };
 
   return {
-    chunks: chunks(),
+    chunks,
     /** One at a time: the caller waits for each. */
     async send(data: string | Uint8Array): Promise<void> {
       if (gone !== undefined) throw gone;

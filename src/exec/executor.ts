@@ -3,7 +3,10 @@ import type { Captured } from './capture.ts';
 
 export interface Command {
   readonly argv: readonly [string, ...string[]];
-  /** Sent as fast as it is read, then closed. Without it the command reads an empty input. */
+  /**
+   * Sent as fast as it is read, then closed. Without it the command reads an empty input. It is read anew where the
+   * shell that was to take it turns out to be dead.
+   */
   readonly stdin?: string | AsyncIterable<Uint8Array>;
   /** From the moment it is started; then everything in its process group is killed. */
   readonly timeoutMs: number;

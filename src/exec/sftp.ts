@@ -3,9 +3,9 @@ import { posix } from 'node:path';
 import ssh2, { type SFTPWrapper } from 'ssh2';
 import { failure } from '../base/errors.ts';
 import { inBlocks } from './blocks.ts';
-import { ChannelRefused, type SshConnection } from './connection.ts';
 import { type StagedFile, StorageFailed } from './executor.ts';
 import type { Lease } from './pool.ts';
+import type { Shells } from './shells.ts';
 
 /** What OpenSSH's server takes in one request. */
 const blockBytes = 255 * 1024;
@@ -14,6 +14,8 @@ const maxInFlight = 16;
 const endOfFile = 1;
 /** How long a session that the server does not let go of keeps its place. */
 const lingerMs = 5_000;
+/** How long the host may take to remove what was staged. */
+const removeMs = 10_000;
 
 const { READ, WRITE, CREAT, EXCL } = ssh2.utils.sftp.OPEN_MODE;
 
@@ -21,16 +23,14 @@ type Callback<T> = (error: (Error & { code?: unknown }) | null | undefined, valu
 
 /** Takes a place on a connection for as long as the file is there. */
 export async function stageOverSftp(input: {
-  acquire: (options: { signal: AbortSignal }) => Promise<Lease>;
+  openChannel: Shells['openChannel'];
   host: string;
   path: string;
   signal: AbortSignal;
 }): Promise<StagedFile> {
   const { host, path, signal } = input;
-  const lease = await input.acquire({ signal });
-  const { connection } = lease;
   const directory = posix.dirname(path);
-  const { sftp, call } = await openSession(lease, host);
+  const { sftp, call, lease } = await input.openChannel({ signal }, (place) => openSession(place, host));
   const close = () => {
     setTimeout(lease.release, lingerMs).unref();
     sftp.once('close', lease.release);
@@ -76,11 +76,13 @@ export async function stageOverSftp(input: {
       ),
     read: (size, abort) => readAll(size, abort, read),
     async remove() {
-      try {
-        if (!connection.open) throw failure('CONNECTION_LOST', { host });
+      const removing = async () => {
         await call<void>((done) => sftp.close(handle, (error) => done(error, undefined))).catch(() => {});
         await call<void>((done) => sftp.unlink(path, (error) => done(error, undefined)));
         await call<void>((done) => sftp.rmdir(directory, (error) => done(error, undefined)));
+      };
+      try {
+        await orAbort(removing(), abortion(AbortSignal.timeout(removeMs)));
       } finally {
         close();
       }
@@ -94,35 +96,58 @@ function isEnd(error: unknown): boolean {
 
 type Call = <T>(start: (done: Callback<T>) => void) => Promise<T>;
 
-/** Requests under way when the connection goes are never answered: each is given up then. */
-async function openSession(lease: Lease, host: string): Promise<{ sftp: SFTPWrapper; call: Call }> {
-  const { connection } = lease;
-  const sftp = await connection.sftp(host).catch((error: unknown) => {
-    if (error instanceof ChannelRefused) lease.refused();
-    else lease.release();
-    throw error;
-  });
-  return { sftp, call: (start) => answered(connection, host, start) };
+interface Session {
+  readonly sftp: SFTPWrapper;
+  readonly call: Call;
+  readonly lease: Lease;
 }
 
-function answered<T>(
-  connection: SshConnection,
-  host: string,
-  start: (done: Callback<T>) => void,
-): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const unwatch = connection.whenClosed(() => reject(failure('CONNECTION_LOST', { host })));
-    try {
+/** What is under way when the session ends, or is asked after that, is never answered: it is given up. */
+async function openSession(lease: Lease, host: string): Promise<Session> {
+  const { connection } = lease;
+  const sftp = await connection.sftp(host);
+  const givenUp = new Set<() => void>();
+  let over = false;
+  const end = () => {
+    over = true;
+    unwatch();
+    for (const giveUp of givenUp) giveUp();
+  };
+  sftp.once('close', end).once('end', end);
+  const unwatch = connection.whenClosed(end);
+  const call: Call = (start) =>
+    new Promise((resolve, reject) => {
+      const giveUp = () =>
+        reject(
+          connection.open
+            ? new StorageFailed('the SFTP session has ended')
+            : failure('CONNECTION_LOST', { host }),
+        );
+      if (over) return giveUp();
+      givenUp.add(giveUp);
       start((error, value) => {
-        unwatch();
+        givenUp.delete(giveUp);
         if (error) reject(new StorageFailed(error.message, { cause: error }));
         else resolve(value);
       });
-    } catch (error) {
-      unwatch();
-      reject(failure('CONNECTION_LOST', { host }, { cause: error }));
-    }
+    });
+  return { sftp, call, lease };
+}
+
+/** Rejects when the signal aborts: a server may leave any request unanswered for as long as it likes. */
+function abortion(signal: AbortSignal): Promise<never> {
+  const aborted = new Promise<never>((_, reject) => {
+    const abort = () => reject(failure('TRANSFER_CANCELLED', {}));
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
   });
+  aborted.catch(() => {});
+  return aborted;
+}
+
+async function orAbort<T>(action: Promise<T>, aborted: Promise<never>): Promise<T> {
+  action.catch(() => {});
+  return await Promise.race([action, aborted]);
 }
 
 async function writeAll(
@@ -130,6 +155,7 @@ async function writeAll(
   signal: AbortSignal,
   write: (block: Uint8Array & Buffer, at: number) => Promise<void>,
 ): Promise<number> {
+  const aborted = abortion(signal);
   const inFlight = new Set<Promise<void>>();
   let position = 0;
   let failed: unknown;
@@ -142,10 +168,10 @@ async function writeAll(
       .finally(() => inFlight.delete(writing));
     inFlight.add(writing);
     position += block.length;
-    while (inFlight.size >= maxInFlight) await Promise.race(inFlight);
+    while (inFlight.size >= maxInFlight) await Promise.race([...inFlight, aborted]);
     if (failed !== undefined) throw failed;
   }
-  await Promise.all(inFlight);
+  await orAbort(Promise.all(inFlight), aborted);
   if (failed !== undefined) throw failed;
   return position;
 }
@@ -155,6 +181,7 @@ async function* readAll(
   signal: AbortSignal,
   read: (at: number, length: number) => Promise<Buffer>,
 ): AsyncIterable<Buffer> {
+  const aborted = abortion(signal);
   const asked: { readonly length: number; readonly block: Promise<Buffer> }[] = [];
   for (let at = 0; at < size || asked.length > 0; ) {
     while (at < size && asked.length < maxInFlight) {
@@ -168,7 +195,7 @@ async function* readAll(
     const first = asked.shift();
     if (first === undefined) return;
     if (signal.aborted) throw failure('TRANSFER_CANCELLED', {});
-    const block = await first.block;
+    const block = await orAbort(first.block, aborted);
     if (block.length > 0) yield block;
     if (block.length < first.length) return;
   }

@@ -22,8 +22,8 @@ export interface Shells {
   /** A new one. Tries again while the host refuses it unstarted. */
   open(options: { signal: AbortSignal; urgent?: boolean }): Promise<WaitingShell>;
   refill(): void;
-  /** A place for a channel of another kind. */
-  acquire(options: { signal: AbortSignal }): Promise<Lease>;
+  /** Opens a channel of another kind on a place of its own; as `open`, tries again while the host refuses it. */
+  openChannel<T>(options: { signal: AbortSignal }, open: (lease: Lease) => Promise<T>): Promise<T>;
   /** Opens the first connection in the background. */
   start(): void;
   status(): ExecutorStatus;
@@ -42,10 +42,9 @@ export function createShells(input: ShellsInput): Shells {
   const { target, sudo, texts } = input;
   const { host } = target;
 
-  const openOn = async (lease: Lease): Promise<WaitingShell> => {
+  const openOn = async <T>(lease: Lease, open: (lease: Lease) => Promise<T>): Promise<T> => {
     try {
-      const { line, nonce } = opening({ texts, sudo });
-      return { lease, channel: await lease.connection.exec(line, host), nonce };
+      return await open(lease);
     } catch (error) {
       if (error instanceof ChannelRefused) lease.refused();
       else lease.release();
@@ -53,10 +52,32 @@ export function createShells(input: ShellsInput): Shells {
     }
   };
 
+  const openShell = async (lease: Lease): Promise<WaitingShell> => {
+    const { line, nonce } = opening({ texts, sudo });
+    return { lease, channel: await lease.connection.exec(line, host), nonce };
+  };
+
+  const openChannel = async <T>(
+    options: { signal: AbortSignal; urgent?: boolean },
+    open: (lease: Lease) => Promise<T>,
+  ): Promise<T> => {
+    const until = performance.now() + refusedForMs;
+    for (;;) {
+      try {
+        return await openOn(await pool.acquire(options), open);
+      } catch (error) {
+        if (!(error instanceof ChannelRefused)) throw error;
+      }
+      if (performance.now() > until)
+        throw failure('BUSY', { what: `${host} opens no more SSH sessions`, retryInS: 5 });
+      await pause(refusalWaitMs);
+    }
+  };
+
   const spares = createSpares({
     async open() {
       const lease = pool.spare();
-      return lease === undefined ? undefined : await openOn(lease);
+      return lease === undefined ? undefined : await openOn(lease, openShell);
     },
     discard: (shell) => asStarted(shell).release(),
   });
@@ -77,21 +98,9 @@ export function createShells(input: ShellsInput): Shells {
 
   return {
     takeSpare: spares.take,
-    async open(options) {
-      const until = performance.now() + refusedForMs;
-      for (;;) {
-        try {
-          return await openOn(await pool.acquire(options));
-        } catch (error) {
-          if (!(error instanceof ChannelRefused)) throw error;
-        }
-        if (performance.now() > until)
-          throw failure('BUSY', { what: `${host} opens no more SSH sessions`, retryInS: 5 });
-        await pause(refusalWaitMs);
-      }
-    },
+    open: (options) => openChannel(options, openShell),
     refill: spares.refill,
-    acquire: (options) => pool.acquire(options),
+    openChannel,
     start: () => pool.connectSoon(),
     status: () => pool.status(),
     close: () => pool.close(),

@@ -61,7 +61,8 @@ export function createSshExecutor(input: ShellsInput): SshExecutor {
       }
       return await carryOut(await shells.open(options), orders, options);
     },
-    stage: (path, signal) => stageOverSftp({ acquire: shells.acquire, host: target.host, path, signal }),
+    stage: (path, signal) =>
+      stageOverSftp({ openChannel: shells.openChannel, host: target.host, path, signal }),
     status: shells.status,
     start: shells.start,
     close: shells.close,

@@ -13,7 +13,7 @@ export interface Download {
 
 /** What is sent last, when the file is known to be right. */
 const heldBytes = 64 * 1024;
-const maxNameChars = 150;
+const maxNameChars = 100;
 
 /** `path` names the file; a client that takes nothing for `stallMs` is cut off. */
 export function createDownload(input: { response: Response; path: string; stallMs: number }): Download {

@@ -1,6 +1,6 @@
 /** Listeners with bounds: on headers, on waits, on the number of connections. */
-import type { RequestListener, Server } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { RequestListener, Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 // An import would load fetch along with it: 3 MB that nothing needs before the first request.
@@ -35,13 +35,22 @@ export async function listen(input: {
   maxConnections: number;
   handler: RequestListener;
 }): Promise<Listener> {
-  const server = createServer(limits, input.handler);
+  const answering = new WeakMap<Duplex, ServerResponse>();
+  const handler: RequestListener = (request, response) => {
+    answering.set(request.socket, response);
+    input.handler(request, response);
+  };
+  const server = createServer(limits, handler);
   server.maxConnections = input.maxConnections;
-  server.on('clientError', answerMalformed);
+  server.on('clientError', (error, socket) => {
+    // SECURITY: what is said now would be taken for a part of the answer that is just being sent.
+    if (isHalfSent(answering.get(socket))) socket.destroy();
+    else answerMalformed(error, socket);
+  });
   server.on('checkContinue', (request, response) => {
     // Here the handler asks for the body itself, if it comes to that.
     if (!request.url?.startsWith('/transfers/')) response.writeContinue();
-    input.handler(request, response);
+    handler(request, response);
   });
   server.on('connect', (_request, socket) => endWith(socket, '405 Method Not Allowed', 'This is no proxy'));
   await new Promise<void>((resolve, reject) => {
@@ -63,8 +72,12 @@ export async function listen(input: {
   };
 }
 
+function isHalfSent(response: ServerResponse | undefined): boolean {
+  return response?.headersSent === true && !response.writableFinished;
+}
+
 /** What Node could not parse as HTTP never reaches the app; it gets JSON too. */
-function answerMalformed(error: Error & { code?: string }, socket: Socket): void {
+function answerMalformed(error: Error & { code?: string }, socket: Duplex): void {
   if (!socket.writable || error.code === 'ECONNRESET') return void socket.destroy();
   const [status, reason] =
     error.code === 'HPE_HEADER_OVERFLOW'

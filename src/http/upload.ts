@@ -40,7 +40,7 @@ export function createUpload(input: {
     stop();
     return error;
   };
-  const interrupted = (status: number, why: string) => fail(status, failure('TRANSFER_INTERRUPTED', { why }));
+  const interrupted = (why: string) => failure('TRANSFER_INTERRUPTED', { why });
   const begin = () => {
     wanted = true;
     request.on('error', () => {});
@@ -68,10 +68,10 @@ export function createUpload(input: {
         throw fail(413, failure('TOO_LARGE', { what: 'The body', maxBytes, setting: 'MAX_FILE_SIZE' }));
       }
       if (request.readableEnded && request.complete) return undefined;
-      if (request.destroyed) throw interrupted(400, 'the client went away');
-      if (!(await change())) throw interrupted(408, `the client sent nothing for ${stallMs / 1000} s`);
+      if (request.destroyed) throw interrupted('the client went away');
+      if (!(await change())) throw fail(408, interrupted(`the client sent nothing for ${stallMs / 1000} s`));
     }
-    throw interrupted(400, 'nothing of the body is read any more');
+    throw interrupted('nothing of the body is read any more');
   };
 
   const chunks: AsyncIterable<Uint8Array> = {

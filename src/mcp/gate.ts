@@ -115,7 +115,7 @@ export function createGate(input: {
     if (tool.transferred === undefined) return () => {};
     const leave = transferPlaces.enter(name);
     if (leave === undefined)
-      throw failure('BUSY', { what: 'transfers of this token (MAX_TRANSFERS)', retryInS: 10 });
+      throw failure('BUSY', { what: 'transfers (MAX_TRANSFERS of one token, 16 in all)', retryInS: 10 });
     return leave;
   };
 

@@ -52,7 +52,7 @@ interface Part {
 export function createDownload({ scripts, staging }: { scripts: Scripts; staging: Staging }) {
   return async (request: DownloadRequest, options: TransferOptions): Promise<Downloaded> => {
     const { place, file } = request;
-    const talk = async (peer: Peer): Promise<Downloaded> => {
+    const talk = async (peer: Peer, signal: AbortSignal): Promise<Downloaded> => {
       const opened = await open(peer, request);
       const part = partOf(opened.size, request);
       const staged =
@@ -61,7 +61,7 @@ export function createDownload({ scripts, staging }: { scripts: Scripts; staging
         opened.sums &&
         place.kind === 'container';
       if (staged) {
-        const pulled = await throughStaging(peer, opened, place.vmid, request, options);
+        const pulled = await throughStaging(peer, opened, place.vmid, request, { ...options, signal });
         if (pulled !== undefined) return pulled;
       }
       return await throughPeer(peer, opened, part, request, options);

@@ -23,7 +23,7 @@ export interface Scripts {
     script: string;
     args: readonly string[];
     signal: AbortSignal;
-    talk: (peer: Peer) => Promise<T>;
+    talk: (peer: Peer, signal: AbortSignal) => Promise<T>;
   }): Promise<T>;
   /** In the words of a transfer, what ended it. `committed`: the script had been told to finish. */
   explain(place: Place, error: unknown, committed: boolean): Promise<unknown>;

@@ -63,7 +63,7 @@ export function createUpload(parts: { scripts: Scripts; staging: Staging; unfini
     let settle = async (_clean: boolean) => {};
     let committed = false;
 
-    const talk = async (peer: Peer): Promise<Uploaded> => {
+    const talk = async (peer: Peer, over: AbortSignal): Promise<Uploaded> => {
       const directory = await enter(peer, request);
       const entry = await unfinished.add({
         kind: 'part',
@@ -75,11 +75,12 @@ export function createUpload(parts: { scripts: Scripts; staging: Staging; unfini
       await peer.send('go\n');
       await expect(peer, 'ready', request);
       const target = `${directory === '/' ? '' : directory}/${temp}`;
-      const { route, said } = await fill(peer, target, measured, request, signal);
+      const { route, said } = await fill(peer, target, measured, request, over);
       const sha256 = measured.sha256();
       if (request.sha256 !== undefined && request.sha256 !== sha256)
         throw failure('CHECKSUM_MISMATCH', { sha256 });
       committed = true;
+      peer.shield();
       await peer.send(commitLine(request, measured.bytes, sha256));
       await expect(peer, 'done', request, said);
       return { bytes: measured.bytes, sha256, route };
