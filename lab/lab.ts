@@ -1,6 +1,7 @@
 /** A pretend Proxmox VE node for the demo and for tests: SSH, SFTP, containers and their shells, all in memory. */
 import { randomBytes } from 'node:crypto';
 
+import type { LabMount } from './files/mount.ts';
 import { containerPrograms } from './programs/catalog.ts';
 import { plantClusterFiles } from './proxmox/cluster-files.ts';
 import { defaultGuests, type LabGuestSpec } from './proxmox/guests.ts';
@@ -9,6 +10,7 @@ import { nodePrograms } from './proxmox/programs.ts';
 import { newPrivateKey } from './ssh/keys.ts';
 import { type LabControl, startSshServer } from './ssh/server.ts';
 
+export type { LabMount } from './files/mount.ts';
 export type { LabGuestSpec } from './proxmox/guests.ts';
 
 export interface Lab {
@@ -32,6 +34,8 @@ export interface LabOptions {
   readonly guests?: readonly LabGuestSpec[];
   /** A private key in OpenSSH's format; a new one where nothing is given. */
   readonly hostKey?: string;
+  /** The node's own small or read-only disks. */
+  readonly mounts?: readonly LabMount[];
 }
 
 /** Starts a node that listens on 127.0.0.1. Rejects where the port is taken. */
@@ -39,8 +43,10 @@ export async function startLab({
   sshPort = 0,
   guests = defaultGuests,
   hostKey,
+  mounts = [],
 }: LabOptions = {}): Promise<Lab> {
-  const node = createNode({ guests, programs: { container: containerPrograms, node: nodePrograms } });
+  const programs = { container: containerPrograms, node: nodePrograms };
+  const node = createNode({ guests, programs, mounts });
   plantClusterFiles(node);
   const password = randomBytes(12).toString('base64url');
   const clientKey = newPrivateKey();

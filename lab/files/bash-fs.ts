@@ -40,6 +40,7 @@ function contentOperations({ files, who, umask, readDevice }: BashFsOptions): Co
     if (place.node?.kind === 'device') return undefined;
     if (place.node?.kind === 'directory') throw new FsError('EISDIR', path);
     if (place.node?.kind === 'file') {
+      tree.requireWritable(place);
       if (!mayAccess(place.node, who, 2)) throw new FsError('EACCES', path);
       return place.node;
     }
@@ -114,7 +115,11 @@ function entryOperations({ files, who, umask }: BashFsOptions): Omit<IFileSystem
       return toText(place.path);
     },
     utimes: async (path, _accessed, modified) => {
-      get(path).modifiedMs = modified.getTime();
+      const place = tree.locate(files, toByteString(path), who);
+      tree.requireWritable(place);
+      if (place.node === undefined) throw new FsError('ENOENT', path);
+      tree.touch(place.node);
+      place.node.modifiedMs = modified.getTime();
     },
   };
 }

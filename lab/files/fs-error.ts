@@ -14,6 +14,9 @@ const words = {
   EBADF: 'Bad file descriptor',
   EAGAIN: 'Resource temporarily unavailable',
   EPIPE: 'Broken pipe',
+  EROFS: 'Read-only file system',
+  EFBIG: 'File too large',
+  ENXIO: 'No such device or address',
   EXDEV: 'Invalid cross-device link',
   ENAMETOOLONG: 'File name too long',
 } as const;

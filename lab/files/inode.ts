@@ -1,4 +1,5 @@
 /** What a file tree is made of. Names and link targets are byte strings. */
+import type { Disk } from './disk.ts';
 
 export interface Attributes {
   readonly ino: number;
@@ -7,6 +8,8 @@ export interface Attributes {
   uid: number;
   gid: number;
   modifiedMs: number;
+  /** Of the latest change of whatever kind, as ctime. */
+  changedMs: number;
   links: number;
 }
 
@@ -15,6 +18,8 @@ export interface FileNode extends Attributes {
   /** Only the first `size` bytes count. */
   data: Buffer;
   size: number;
+  /** What its bytes lie on, once it has a name. */
+  disk?: Disk;
   /** A file made anew at each opening; nothing can be written to it. */
   readonly generate?: (() => Buffer) | undefined;
   /** The name of the program that runs when this file is executed. */
@@ -24,6 +29,8 @@ export interface FileNode extends Attributes {
 export interface DirectoryNode extends Attributes {
   readonly kind: 'directory';
   readonly entries: Map<string, Inode>;
+  /** A file system of its own begins here. */
+  mounted?: Disk;
   /** A directory whose entries follow the node's state; nothing can be created in it. */
   readonly list?: (() => Map<string, Inode>) | undefined;
 }
@@ -33,7 +40,8 @@ export interface LinkNode extends Attributes {
   readonly target: string;
 }
 
-export type DeviceName = 'null' | 'zero' | 'full' | 'random' | 'fifo' | `fd/${number}`;
+/** `block` stands for a disk; `socket` is one in the file system, which nothing can open. */
+export type DeviceName = ('null' | 'zero' | 'full' | 'random' | 'block' | 'fifo' | 'socket') | `fd/${number}`;
 
 export interface DeviceNode extends Attributes {
   readonly kind: 'device';
@@ -60,11 +68,19 @@ export function mayAccess(node: Inode, who: Credentials, access: Access): boolea
 }
 
 let lastIno = 1;
+let lastMs = 0;
+
+/** Milliseconds since 1970 with a fraction; no two calls give the same, as with a kernel's nanoseconds. */
+export function timeNow(): number {
+  lastMs = Math.max(lastMs + 0.001, performance.timeOrigin + performance.now());
+  return lastMs;
+}
 
 /** Inode numbers are unique in the process; nothing else is shared between trees. */
 export function attributes(mode: number, who: Credentials = root): Attributes {
   lastIno += 1;
-  return { ino: lastIno, mode, uid: who.uid, gid: who.gid, modifiedMs: Date.now(), links: 1 };
+  const now = timeNow();
+  return { ino: lastIno, mode, uid: who.uid, gid: who.gid, modifiedMs: now, changedMs: now, links: 1 };
 }
 
 export function fileNode(content: string | Buffer, mode = 0o644, who: Credentials = root): FileNode {

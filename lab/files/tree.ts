@@ -1,4 +1,5 @@
-/** One machine's file system: inodes reached by absolute paths, with permissions and a bound on its size. */
+/** One machine's files: inodes reached by absolute paths, with permissions, on disks with a bound. */
+import { createDisk, type Disk } from './disk.ts';
 import { FsError } from './fs-error.ts';
 import {
   type Credentials,
@@ -10,6 +11,7 @@ import {
   type Inode,
   mayAccess,
   root,
+  timeNow,
 } from './inode.ts';
 
 const maxLinks = 40;
@@ -17,9 +19,8 @@ const maxNameBytes = 255;
 
 export interface Tree {
   readonly top: DirectoryNode;
-  /** Bound on the bytes of all files together. */
-  readonly maxBytes: number;
-  usedBytes: number;
+  /** What lies under no directory with a disk of its own. */
+  readonly disk: Disk;
 }
 
 /** The place a path names, whether or not something is there. */
@@ -27,12 +28,14 @@ export interface Place {
   readonly directory: DirectoryNode;
   readonly name: string;
   readonly node: Inode | undefined;
+  /** What the node lies on, or would. */
+  readonly disk: Disk;
   /** Absolute, without links. */
   readonly path: string;
 }
 
 export function createTree({ maxBytes }: { maxBytes: number }): Tree {
-  return { top: directoryNode(), maxBytes, usedBytes: 0 };
+  return { top: directoryNode(), disk: createDisk(maxBytes) };
 }
 
 /** Resolves every link but, with `follow: false`, the last. Throws FsError. */
@@ -42,7 +45,7 @@ export function locate(
   who: Credentials = root,
   { follow = true }: { follow?: boolean } = {},
 ): Place {
-  const start: Place = { directory: tree.top, name: '', node: tree.top, path: '/' };
+  const start: Place = { directory: tree.top, name: '', node: tree.top, path: '/', disk: tree.disk };
   let place = start;
   const trail: Place[] = [];
   let pending = path.split('/').filter((part) => part !== '');
@@ -74,7 +77,8 @@ export function locate(
     }
     trail.push(place);
     const prefix = place.path === '/' ? '' : place.path;
-    place = { directory: node, name, node: child, path: `${prefix}/${name}` };
+    const disk = (child?.kind === 'directory' ? child.mounted : undefined) ?? place.disk;
+    place = { directory: node, name, node: child, path: `${prefix}/${name}`, disk };
   }
   if (mustBeDirectory && place.node !== undefined && place.node.kind !== 'directory')
     throw new FsError('ENOTDIR', path);
@@ -104,12 +108,18 @@ export function listDirectory(tree: Tree, path: string, who: Credentials = root)
   return entriesOf(node);
 }
 
+/** Throws EROFS where nothing on the disk may be changed. */
+export function requireWritable({ disk, path }: Place): void {
+  if (disk.isReadOnly) throw new FsError('EROFS', path);
+}
+
 /** The directory, once it is known that an entry may be added to it or taken from it. */
 function changeable(place: Place, path: string, who: Credentials): DirectoryNode {
   const { directory, node } = place;
   if (place.name === '') throw new FsError('EINVAL', path);
   if (directory.list !== undefined) throw new FsError('EACCES', path);
   if (!mayAccess(directory, who, 2)) throw new FsError('EACCES', path);
+  requireWritable(place);
   const sticky = (directory.mode & 0o1000) !== 0 && who.uid !== 0 && who.uid !== directory.uid;
   if (sticky && node !== undefined && node.uid !== who.uid) throw new FsError('EPERM', path);
   return directory;
@@ -119,8 +129,21 @@ function changeable(place: Place, path: string, who: Credentials): DirectoryNode
 export function addNode(place: Place, node: Inode, who: Credentials): void {
   if (place.node !== undefined) throw new FsError('EEXIST', place.path);
   const directory = changeable(place, place.path, who);
+  if (node.kind === 'file') settle(node, place.disk, place.path);
   directory.entries.set(place.name, node);
-  directory.modifiedMs = Date.now();
+  touch(directory);
+}
+
+export function touch(node: Inode): void {
+  node.modifiedMs = timeNow();
+  node.changedMs = node.modifiedMs;
+}
+
+/** A file with its first name comes to lie on the disk; it can have no second name on another. */
+function settle(file: FileNode, disk: Disk, path: string): void {
+  if (file.disk !== undefined && file.disk !== disk) throw new FsError('EXDEV', path);
+  if (file.disk === undefined) disk.usedBytes += file.size;
+  file.disk = disk;
 }
 
 export function addAt(tree: Tree, path: string, node: Inode, who: Credentials): void {
@@ -132,11 +155,13 @@ export function link(tree: Tree, from: string, to: string, who: Credentials): vo
   if (node.kind === 'directory') throw new FsError('EPERM', from);
   addAt(tree, to, node, who);
   node.links += 1;
+  node.changedMs = timeNow();
 }
 
-function drop(tree: Tree, node: Inode): void {
+function drop(node: Inode): void {
   node.links -= 1;
-  if (node.links === 0 && node.kind === 'file') tree.usedBytes -= node.size;
+  node.changedMs = timeNow();
+  if (node.links === 0 && node.kind === 'file' && node.disk !== undefined) node.disk.usedBytes -= node.size;
 }
 
 export function unlink(tree: Tree, path: string, who: Credentials): void {
@@ -144,7 +169,8 @@ export function unlink(tree: Tree, path: string, who: Credentials): void {
   if (place.node === undefined) throw new FsError('ENOENT', path);
   if (place.node.kind === 'directory') throw new FsError('EISDIR', path);
   changeable(place, path, who).entries.delete(place.name);
-  drop(tree, place.node);
+  touch(place.directory);
+  drop(place.node);
 }
 
 export function removeDirectory(tree: Tree, path: string, who: Credentials): void {
@@ -168,16 +194,21 @@ export function rename(tree: Tree, from: string, to: string, who: Credentials): 
       throw new FsError('ENOTEMPTY', to);
   }
   if (target.path.startsWith(`${source.path}/`)) throw new FsError('EINVAL', to);
+  if (source.disk !== target.disk) throw new FsError('EXDEV', to);
   const fromDirectory = changeable(source, from, who);
   const toDirectory = changeable(target, to, who);
   fromDirectory.entries.delete(source.name);
   toDirectory.entries.set(target.name, source.node);
-  if (target.node !== undefined) drop(tree, target.node);
+  touch(fromDirectory);
+  touch(toDirectory);
+  source.node.changedMs = timeNow();
+  if (target.node !== undefined) drop(target.node);
 }
 
 /** Builds a machine's first files: makes the directories on the way and replaces what is there. */
 export function plant(tree: Tree, path: string, node: Inode): void {
   let directory = tree.top;
+  let { disk } = tree;
   const names = path.split('/').filter((part) => part !== '');
   const last = names.pop() ?? '';
   for (const name of names) {
@@ -185,23 +216,25 @@ export function plant(tree: Tree, path: string, node: Inode): void {
     directory.entries.set(name, next);
     if (next.kind !== 'directory') throw new FsError('ENOTDIR', path);
     directory = next;
+    disk = directory.mounted ?? disk;
   }
   directory.entries.set(last, node);
-  if (node.kind === 'file') tree.usedBytes += node.size;
+  if (node.kind === 'file') settle(node, disk, path);
 }
 
-function resize(tree: Tree, file: FileNode, size: number): void {
+function resize({ disk: own }: Tree, file: FileNode, size: number): void {
+  const { disk = own } = file;
   const growth = size - file.size;
-  if (tree.usedBytes + growth > tree.maxBytes) throw new FsError('ENOSPC', '');
-  if (file.links > 0) tree.usedBytes += growth;
+  if (growth > 0 && disk.usedBytes + growth > disk.maxBytes) throw new FsError('ENOSPC', '');
+  if (file.links > 0) disk.usedBytes += growth;
   if (size > file.data.length) {
-    const room = Math.min(file.data.length * 2, tree.maxBytes);
+    const room = Math.min(file.data.length * 2, disk.maxBytes);
     const grown = Buffer.alloc(Math.max(size, room));
     file.data.copy(grown, 0, 0, file.size);
     file.data = grown;
   } else if (size < file.size) file.data.fill(0, size, file.size);
   file.size = size;
-  file.modifiedMs = Date.now();
+  touch(file);
 }
 
 /** Writes at an offset; past the end, zeros fill the gap. Throws ENOSPC beyond the tree's bound. */
@@ -210,7 +243,15 @@ export function writeAt(tree: Tree, file: FileNode, offset: number, bytes: Buffe
   const end = offset + bytes.length;
   if (end > file.size) resize(tree, file, end);
   bytes.copy(file.data, offset);
-  file.modifiedMs = Date.now();
+  touch(file);
+}
+
+/** Writes what the disk has room for, as write(2) does; gives back how many bytes that was. */
+export function writeFitting(tree: Tree, file: FileNode, offset: number, bytes: Buffer): number {
+  const { maxBytes, usedBytes } = file.disk ?? tree.disk;
+  const fitting = bytes.subarray(0, Math.max(0, file.size + Math.max(0, maxBytes - usedBytes) - offset));
+  if (fitting.length > 0) writeAt(tree, file, offset, fitting);
+  return fitting.length;
 }
 
 export function truncate(tree: Tree, file: FileNode, size: number): void {
@@ -218,11 +259,22 @@ export function truncate(tree: Tree, file: FileNode, size: number): void {
   resize(tree, file, size);
 }
 
+export type FileKind = 'file' | 'directory' | 'symlink' | 'character' | 'block' | 'fifo' | 'socket';
+
+export function kindOf(node: Inode): FileKind {
+  if (node.kind !== 'device') return node.kind;
+  const { device } = node;
+  return device === 'fifo' || device === 'socket' || device === 'block' ? device : 'character';
+}
+
+const kindBits: Readonly<Record<FileKind, number>> = {
+  ...{ file: 0o100000, directory: 0o040000, symlink: 0o120000 },
+  ...{ character: 0o020000, block: 0o060000, fifo: 0o010000, socket: 0o140000 },
+};
+
 /** Permission bits and kind as one number, as stat(2) gives them. */
 export function statMode(node: Inode): number {
-  const kinds = { file: 0o100000, directory: 0o040000, symlink: 0o120000, device: 0o020000 } as const;
-  const fifo = node.kind === 'device' && node.device === 'fifo';
-  return (fifo ? 0o010000 : kinds[node.kind]) | node.mode;
+  return kindBits[kindOf(node)] | node.mode;
 }
 
 export function sizeOf(node: Inode): number {

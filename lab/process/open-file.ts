@@ -1,8 +1,8 @@
 /** Open file descriptions: what the numbers in a process's descriptor table refer to, shared by count. */
 import { randomBytes } from 'node:crypto';
 import { FsError } from '../files/fs-error.ts';
-import { contentOf, type DeviceNode, type FileNode, type Inode } from '../files/inode.ts';
-import { type Tree, truncate, writeAt } from '../files/tree.ts';
+import { contentOf, type DeviceNode, deviceNode, type FileNode, type Inode } from '../files/inode.ts';
+import { type Tree, truncate, writeFitting } from '../files/tree.ts';
 import { createNotice } from './notice.ts';
 
 export interface OpenFile {
@@ -11,8 +11,15 @@ export interface OpenFile {
   readonly path?: string;
   /** Up to maxBytes, and nothing at the end. Throws FsError; rejects with the signal's reason. */
   read(maxBytes: number, signal: AbortSignal): Promise<Buffer>;
-  /** Waits until everything is taken. Throws FsError; rejects with the signal's reason. */
-  write(bytes: Buffer, signal: AbortSignal): Promise<void>;
+  /**
+   * Waits until everything is taken. Throws FsError, EFBIG where a regular file would grow beyond maxFileBytes;
+   * rejects with the signal's reason.
+   */
+  write(bytes: Buffer, signal: AbortSignal, maxFileBytes?: number): Promise<void>;
+  /** The client that this leads to is gone. */
+  readonly isLost?: boolean;
+  /** Where opening itself waits, as for a FIFO that nobody has open at its other end. */
+  opened?(signal: AbortSignal): Promise<void>;
   retain(): void;
   release(): void;
 }
@@ -47,6 +54,11 @@ export function counted(onLast: () => void): Pick<OpenFile, 'retain' | 'release'
   };
 }
 
+/** Of what was opened for the other direction. */
+async function refused(): Promise<never> {
+  throw new FsError('EBADF', '');
+}
+
 const pipeBytes = 64 * 1024;
 
 /** A pipe as the kernel's: 64 KiB between writer and reader; a writer without a reader gets EPIPE. */
@@ -56,8 +68,10 @@ export function createPipe(): { reader: OpenFile; writer: OpenFile } {
   let hasReader = true;
   let hasWriter = true;
   const changed = createNotice();
+  const node = deviceNode('fifo', 0o600);
 
   const reader: OpenFile = {
+    node,
     async read(maxBytes, signal) {
       for (;;) {
         signal.throwIfAborted();
@@ -74,18 +88,15 @@ export function createPipe(): { reader: OpenFile; writer: OpenFile } {
         await changed.wait(signal);
       }
     },
-    async write() {
-      throw new FsError('EBADF', '');
-    },
+    write: refused,
     ...counted(() => {
       hasReader = false;
       changed.notify();
     }),
   };
   const writer: OpenFile = {
-    async read() {
-      throw new FsError('EBADF', '');
-    },
+    node,
+    read: refused,
     async write(bytes, signal) {
       let rest = bytes;
       for (;;) {
@@ -131,16 +142,16 @@ export function openRegular(files: Tree, node: FileNode, path: string, mode: Fil
       offset += taken.length;
       return taken;
     },
-    async write(bytes, signal) {
+    async write(bytes, signal, maxFileBytes = Number.POSITIVE_INFINITY) {
       signal.throwIfAborted();
       if (!mode.write) throw new FsError('EBADF', path);
       if (mode.append) offset = node.size;
-      // A full disk takes what still fits, then refuses.
-      const room = Math.max(0, files.maxBytes - files.usedBytes + Math.max(0, node.size - offset));
-      const fitting = bytes.subarray(0, room);
-      if (fitting.length > 0) writeAt(files, node, offset, fitting);
-      offset += fitting.length;
-      if (fitting.length < bytes.length) throw new FsError('ENOSPC', '');
+      // A full disk, and a limit, take what still fits, then refuse.
+      const allowed = bytes.subarray(0, Math.max(0, maxFileBytes - offset));
+      const written = writeFitting(files, node, offset, allowed);
+      offset += written;
+      if (written < allowed.length) throw new FsError('ENOSPC', '');
+      if (allowed.length < bytes.length) throw new FsError('EFBIG', '');
     },
     ...counted(() => {}),
   };
@@ -172,6 +183,7 @@ export function openDevice(node: DeviceNode, path: string): OpenFile {
       if (node.device === 'full') throw new FsError('ENOSPC', '');
       if (node.device === 'fifo') await never.wait(signal);
     },
+    ...(node.device === 'fifo' && { opened: (signal: AbortSignal) => never.wait(signal) }),
     ...counted(() => {}),
   };
 }
@@ -186,9 +198,7 @@ export function openText(bytes: Buffer): OpenFile {
       offset += taken.length;
       return taken;
     },
-    async write() {
-      throw new FsError('EBADF', '');
-    },
+    write: refused,
     ...counted(() => {}),
   };
 }

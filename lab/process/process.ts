@@ -4,7 +4,7 @@ import { FsError } from '../files/fs-error.ts';
 import type { Credentials } from '../files/inode.ts';
 import type { Tree } from '../files/tree.ts';
 import { pause } from './notice.ts';
-import { type FdTable, releaseFds } from './open-file.ts';
+import { type FdTable, type OpenFile, releaseFds } from './open-file.ts';
 import { harmless, type SignalName, signalNumber } from './signals.ts';
 
 /** A program runs inside a process and returns its exit status, 0 to 255. */
@@ -38,6 +38,8 @@ export interface Process {
   cwd: string;
   who: Credentials;
   umask: number;
+  /** The most a regular file may grow to by this process's writing. */
+  maxFileBytes: number;
   fds: FdTable;
   /** Signals that pass this process and its children by. */
   readonly ignored: Set<SignalName>;
@@ -46,8 +48,10 @@ export interface Process {
   readonly signal: AbortSignal;
   readonly exited: Promise<Exit>;
   kill(signal: SignalName): void;
-  /** Writes to a descriptor; dies of PIPE where nobody reads. Throws FsError. */
+  /** Writes to a descriptor; dies of PIPE where nobody reads, of XFSZ beyond maxFileBytes. Throws FsError. */
   write(fd: number, bytes: Buffer | string): Promise<void>;
+  /** As write, to a file that the process has opened. */
+  writeTo(file: OpenFile, bytes: Buffer): Promise<void>;
   out(bytes: Buffer | string): Promise<void>;
   err(bytes: Buffer | string): Promise<void>;
   /** Nothing at the end of the input. Throws FsError. */
@@ -75,6 +79,7 @@ export interface Birth extends Required<Child> {
   readonly parent: number;
   readonly pgid?: number | undefined;
   readonly umask: number;
+  readonly maxFileBytes?: number;
   readonly ignored: Iterable<SignalName>;
 }
 
@@ -103,25 +108,55 @@ export interface ProcessTable {
 }
 
 const maxTurnMs = 8;
+/** How long what is written to nobody takes, so that a flood does not spin. */
+const lostWriteMs = 5;
+
+type Output = Pick<Process, 'write' | 'writeTo' | 'out' | 'err'>;
+
+/** How a process writes, and what it dies of. */
+function output(owner: () => Process): Output {
+  const writeTo: Output['writeTo'] = async (file, bytes) => {
+    const self = owner();
+    try {
+      await file.write(bytes, self.signal, self.maxFileBytes);
+    } catch (error) {
+      // What runs in a container outlives the reader of its output, as it was seen on a real node.
+      if (file.isLost === true && self.machine.kind === 'container')
+        return await pause(lostWriteMs, self.signal);
+      if (error instanceof FsError && error.code === 'EPIPE') self.kill('PIPE');
+      if (error instanceof FsError && error.code === 'EFBIG') self.kill('XFSZ');
+      throw error;
+    }
+  };
+  const write: Output['write'] = async (fd, bytes) => {
+    const file = owner().fds.get(fd);
+    if (file === undefined) throw new FsError('EBADF', '');
+    await writeTo(file, typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes);
+  };
+  return {
+    write,
+    writeTo,
+    out: (bytes) => write(1, bytes),
+    async err(bytes) {
+      try {
+        await write(2, bytes);
+      } catch (error) {
+        // A complaint that nobody can hear is no failure.
+        if (!(error instanceof FsError)) throw error;
+      }
+    },
+  };
+}
 
 export function createProcess(table: ProcessTable, pid: number, birth: Birth): Process {
   const life = new AbortController();
   const { signal } = life;
   let turnSince = performance.now();
-  const write = async (fd: number, bytes: Buffer | string) => {
-    const file = self.fds.get(fd);
-    if (file === undefined) throw new FsError('EBADF', '');
-    try {
-      await file.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes, signal);
-    } catch (error) {
-      if (error instanceof FsError && error.code === 'EPIPE') self.kill('PIPE');
-      throw error;
-    }
-  };
   const self: Process = {
     ...{ table, pid, signal, machine: birth.machine, parent: birth.parent, startedMs: Date.now() },
     ...{ argv: birth.argv, env: birth.env, cwd: birth.cwd, who: birth.who, umask: birth.umask },
     pgid: birth.pgid ?? pid,
+    maxFileBytes: birth.maxFileBytes ?? Number.POSITIVE_INFINITY,
     fds: birth.fds,
     ignored: new Set(birth.ignored),
     handlers: new Map(),
@@ -133,9 +168,7 @@ export function createProcess(table: ProcessTable, pid: number, birth: Birth): P
       if (handler !== undefined) handler();
       else if (!harmless.has(name)) life.abort(new Killed(name));
     },
-    write,
-    out: (bytes) => write(1, bytes),
-    err: (bytes) => write(2, bytes),
+    ...output(() => self),
     async read(fd, maxBytes) {
       const file = self.fds.get(fd);
       if (file === undefined) throw new FsError('EBADF', '');
@@ -156,6 +189,7 @@ export function createProcess(table: ProcessTable, pid: number, birth: Birth): P
       return table.start({
         ...{ machine: self.machine, env: self.env, cwd: self.cwd, who: self.who },
         ...{ parent: pid, pgid: self.pgid, umask: self.umask, ignored: self.ignored },
+        maxFileBytes: self.maxFileBytes,
         ...child,
       });
     },
@@ -175,10 +209,16 @@ async function live(self: Process, program: Program): Promise<Exit> {
     return { code: code & 0xff };
   } catch (error) {
     if (error instanceof Killed) return { signal: error.signal };
-    const reason = error instanceof Error ? error.message : String(error);
-    await self.err(`${self.argv[0] ?? ''}: ${reason}\n`).catch(() => {});
+    await self.err(`${self.argv[0]?.split('/').at(-1) ?? ''}: ${reasonOf(error)}\n`).catch(() => {});
     return { code: error instanceof FsError ? 1 : 70 };
   } finally {
     releaseFds(self.fds);
   }
+}
+
+/** What most programs say of a failure that they do not look at. */
+function reasonOf(error: unknown): string {
+  if (error instanceof FsError)
+    return error.path === '' ? `write error: ${error.reason}` : `${error.path}: ${error.reason}`;
+  return error instanceof Error ? error.message : String(error);
 }

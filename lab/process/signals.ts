@@ -23,6 +23,7 @@ const numbers = {
   TTIN: 21,
   TTOU: 22,
   URG: 23,
+  XFSZ: 25,
   WINCH: 28,
 } as const;
 
@@ -62,6 +63,7 @@ const words: Partial<Record<SignalName, string>> = {
   SEGV: 'Segmentation fault',
   ALRM: 'Alarm clock',
   TERM: 'Terminated',
+  XFSZ: 'File size limit exceeded',
 };
 
 /** What a shell says of a child that died so; nothing for INT and PIPE. */

@@ -85,9 +85,11 @@ const wc: Program = async (self) => {
   };
   const status = await eachInput(self, operands, async (file, name) => {
     const counts = [0, 0, 0] as [number, number, number];
+    const onlyBytes = !all && !has('l', 'w', 'lines', 'words');
     let inWord = false;
     for await (const chunk of chunksOf(self, file)) {
       counts[2] += chunk.length;
+      if (onlyBytes) continue;
       for (const byte of chunk) {
         if (byte === 0x0a) counts[0] += 1;
         const blank = byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);

@@ -1,44 +1,15 @@
-/** Programs that make, move and mark files. */
+/** Programs that make, move and copy files. */
 import { randomBytes } from 'node:crypto';
 import { makeDirectory } from '../files/bash-fs.ts';
 import { FsError } from '../files/fs-error.ts';
-import {
-  contentOf,
-  deviceNode,
-  directoryNode,
-  fileNode,
-  type Inode,
-  linkNode,
-  mayAccess,
-} from '../files/inode.ts';
+import { contentOf, directoryNode, fileNode, linkNode, mayAccess } from '../files/inode.ts';
 import * as tree from '../files/tree.ts';
 import { findGroup, findUser } from '../machine/users.ts';
+import { findNodeAt, placeAt } from '../process/open.ts';
 import type { Process, Program } from '../process/process.ts';
+import { each, pathOf } from './entries.ts';
 import { complain } from './launch.ts';
 import { parseSize, readOptions } from './options.ts';
-
-function pathOf(self: Process, path: string): string {
-  return tree.absolute(self.cwd, path);
-}
-
-/** Runs the action for each operand and says which failed, and why. */
-async function each(
-  self: Process,
-  operands: readonly string[],
-  verb: (operand: string) => string,
-  action: (operand: string) => void,
-): Promise<number> {
-  let status = 0;
-  for (const operand of operands) {
-    try {
-      action(operand);
-    } catch (error) {
-      if (!(error instanceof FsError)) throw error;
-      status = await complain(self, `${verb(operand)}: ${error.reason}`);
-    }
-  }
-  return status;
-}
 
 /** The last of several operands may be a directory that takes the others in. */
 function targets(self: Process, operands: readonly string[], asFile: boolean): [string, string][] {
@@ -57,19 +28,37 @@ const mv: Program = async (self) => {
   if (all.length < 2) return await complain(self, 'missing file operand');
   const { files } = self.machine;
   for (const [from, to] of targets(self, all, has('T', 'no-target-directory'))) {
+    const [source, target] = [from, to].map((path) => findNodeAt(self, path, { follow: false }));
+    if (source === undefined) return await complain(self, `cannot stat '${from}': No such file or directory`);
+    if (target?.kind === 'directory' && source.kind !== 'directory')
+      return await complain(self, `cannot overwrite directory '${to}' with non-directory`);
     const status = await each(
       self,
       [from],
       () => `cannot move '${from}' to '${to}'`,
       () => {
         if (has('n') && tree.findNode(files, pathOf(self, to), self.who) !== undefined) return;
-        tree.rename(files, pathOf(self, from), pathOf(self, to), self.who);
+        move(self, from, to);
       },
     );
     if (status !== 0) return status;
   }
   return 0;
 };
+
+/** From one disk to another a file is copied. */
+function move(self: Process, from: string, to: string): void {
+  const { files } = self.machine;
+  try {
+    tree.rename(files, pathOf(self, from), pathOf(self, to), self.who);
+  } catch (error) {
+    if (!(error instanceof FsError) || error.code !== 'EXDEV') throw error;
+    const { mode, uid, gid } = tree.getNode(files, pathOf(self, from), self.who);
+    copyFile(self, from, to, mode);
+    Object.assign(tree.getNode(files, pathOf(self, to)), { uid, gid });
+    tree.unlink(files, pathOf(self, from), self.who);
+  }
+}
 
 const ln: Program = async (self) => {
   const { operands, has } = readOptions(self.argv.slice(1));
@@ -92,37 +81,6 @@ const ln: Program = async (self) => {
     if (status !== 0) return status;
   }
   return 0;
-};
-
-function changeTree(node: Inode, recursive: boolean, change: (node: Inode) => void): void {
-  change(node);
-  if (recursive && node.kind === 'directory')
-    for (const child of node.entries.values()) changeTree(child, true, change);
-}
-
-const chown: Program = async (self) => {
-  const { operands, has } = readOptions(self.argv.slice(1));
-  const [spec = '', ...paths] = operands;
-  const onlyGroup = self.argv[0]?.endsWith('chgrp') === true;
-  const [user = '', group = ''] = onlyGroup ? ['', spec] : spec.split(/[:.]/);
-  const { files } = self.machine;
-  const uid = /^\d+$/.test(user) ? Number(user) : findUser(files, user)?.uid;
-  const gid = /^\d+$/.test(group) ? Number(group) : findGroup(files, group)?.gid;
-  if (user !== '' && uid === undefined) return await complain(self, `invalid user: ‘${spec}’`);
-  if (group !== '' && gid === undefined) return await complain(self, `invalid group: ‘${spec}’`);
-  return await each(
-    self,
-    paths,
-    (path) => `changing ownership of '${path}'`,
-    (path) => {
-      if (self.who.uid !== 0) throw new FsError('EPERM', path);
-      const follow = !has('h');
-      changeTree(tree.getNode(files, pathOf(self, path), self.who, { follow }), has('R'), (node) => {
-        node.uid = uid ?? node.uid;
-        node.gid = gid ?? node.gid;
-      });
-    },
-  );
 };
 
 const mktemp: Program = async (self) => {
@@ -193,19 +151,6 @@ const install: Program = async (self) => {
   return status;
 };
 
-const mkfifo: Program = async (self) => {
-  const { operands } = readOptions(self.argv.slice(1), { valued: ['m'] });
-  return await each(
-    self,
-    operands,
-    (path) => `cannot create fifo '${path}'`,
-    (path) => {
-      const node = { ...deviceNode('fifo', 0o666 & ~self.umask), uid: self.who.uid, gid: self.who.gid };
-      tree.addAt(self.machine.files, pathOf(self, path), node, self.who);
-    },
-  );
-};
-
 const truncate: Program = async (self) => {
   const { operands, get } = readOptions(self.argv.slice(1), { valued: ['s', 'size'] });
   const size = parseSize(get('s', 'size') ?? '0');
@@ -218,6 +163,7 @@ const truncate: Program = async (self) => {
       const node = place.node ?? fileNode('', 0o666 & ~self.umask, self.who);
       if (place.node === undefined) tree.addNode(place, node, self.who);
       if (node.kind !== 'file') throw new FsError('EISDIR', path);
+      tree.requireWritable(place);
       tree.truncate(self.machine.files, node, size);
     },
   );
@@ -228,7 +174,7 @@ const realpath: Program = async (self) => {
   let status = 0;
   for (const operand of operands) {
     try {
-      const place = tree.locate(self.machine.files, pathOf(self, operand), self.who);
+      const place = placeAt(self, operand);
       if (place.node === undefined && has('e')) throw new FsError('ENOENT', operand);
       await self.out(`${place.path}\n`);
     } catch (error) {
@@ -240,6 +186,6 @@ const realpath: Program = async (self) => {
 };
 
 export const fileTools: Readonly<Record<string, Program>> = {
-  ...{ mv, ln, chown, chgrp: chown, mktemp, install, mkfifo, truncate, realpath },
+  ...{ mv, ln, mktemp, install, truncate, realpath },
   sync: async () => 0,
 };

@@ -29,7 +29,7 @@ const readers: Readonly<Partial<Record<CommandName, number>>> = {
 
 /** Those that never read it. */
 const others: readonly CommandName[] = [
-  ...(['mkdir', 'rmdir', 'rm', 'chmod', 'readlink', 'find', 'basename', 'dirname', 'tree', 'du'] as const),
+  ...(['basename', 'dirname', 'tree', 'du'] as const),
   ...(['printenv', 'date', 'expr', 'file', 'clear', 'touch', 'cp'] as const),
 ];
 

@@ -57,6 +57,12 @@ function pathOf(env: ReadonlyMap<string, string>): string {
   return env.get('PATH') ?? defaultPath;
 }
 
+/** In the quotation marks of the process's locale, as a byte string. */
+export function quote(self: Process, text: string): string {
+  const locale = self.env.get('LC_ALL') || self.env.get('LC_CTYPE') || self.env.get('LANG') || 'C';
+  return /utf-?8/i.test(locale) ? `\xe2\x80\x98${text}\xe2\x80\x99` : `'${text}'`;
+}
+
 /** «name: message» on stderr, as most programs complain; gives back the status to exit with. */
 export async function complain(self: Process, message: string, status = 1): Promise<number> {
   const name = (self.argv[0] ?? '').split('/').at(-1);

@@ -1,28 +1,32 @@
 /** ls and stat, with the owners, kinds and times that the machine's files have. */
 import { FsError } from '../files/fs-error.ts';
 import type { Inode } from '../files/inode.ts';
-import { absolute, getNode, listDirectory, sizeOf, statMode } from '../files/tree.ts';
+import { absolute, getNode, kindOf, listDirectory, sizeOf, statMode } from '../files/tree.ts';
 import { findGroup, findUser } from '../machine/users.ts';
+import { nodeAt } from '../process/open.ts';
 import type { Process, Program } from '../process/process.ts';
 import { complain } from './launch.ts';
 import { type Options, readOptions } from './options.ts';
 
-function isFifo(node: Inode): boolean {
-  return node.kind === 'device' && node.device === 'fifo';
-}
+const kinds = {
+  file: { letter: '-', words: 'regular file' },
+  directory: { letter: 'd', words: 'directory' },
+  symlink: { letter: 'l', words: 'symbolic link' },
+  character: { letter: 'c', words: 'character special file' },
+  block: { letter: 'b', words: 'block special file' },
+  fifo: { letter: 'p', words: 'fifo' },
+  socket: { letter: 's', words: 'socket' },
+} as const;
 
 export function modeText(node: Inode): string {
-  const kinds = { file: '-', directory: 'd', symlink: 'l', device: 'c' } as const;
   const bits = [...'rwxrwxrwx'].map((letter, index) => ((node.mode >> (8 - index)) & 1 ? letter : '-'));
   if (node.mode & 0o1000) bits[8] = bits[8] === 'x' ? 't' : 'T';
   if (node.mode & 0o4000) bits[2] = bits[2] === 'x' ? 's' : 'S';
-  return (isFifo(node) ? 'p' : kinds[node.kind]) + bits.join('');
+  return kinds[kindOf(node)].letter + bits.join('');
 }
 
 function kindText(node: Inode): string {
-  if (node.kind === 'file') return sizeOf(node) === 0 ? 'regular empty file' : 'regular file';
-  if (isFifo(node)) return 'fifo';
-  return { directory: 'directory', symlink: 'symbolic link', device: 'character special file' }[node.kind];
+  return node.kind === 'file' && sizeOf(node) === 0 ? 'regular empty file' : kinds[kindOf(node)].words;
 }
 
 function ownerName(self: Process, node: Inode): string {
@@ -92,10 +96,9 @@ const ls: Program = async (self) => {
   let status = 0;
   for (const name of [...operands].sort()) {
     try {
-      const path = absolute(self.cwd, name);
-      const own = getNode(self.machine.files, path, self.who, { follow: false });
-      const follows = own.kind === 'symlink' && !options.has('l', 'd');
-      const node = follows ? getNode(self.machine.files, path, self.who) : own;
+      const own = nodeAt(self, name, { follow: false });
+      const follows = own.kind === 'symlink' && (!options.has('l', 'n', 'd') || options.has('L'));
+      const node = follows ? nodeAt(self, name) : own;
       if (node.kind === 'directory' && !options.has('d')) directories.push(name);
       else loose.push({ name, node });
     } catch (error) {
@@ -117,7 +120,9 @@ const ls: Program = async (self) => {
 };
 
 function statTime(ms: number): string {
-  return `${new Date(ms).toISOString().slice(0, 23).replace('T', ' ')}000000 +0000`;
+  const seconds = new Date(ms).toISOString().slice(0, 19).replace('T', ' ');
+  const nanoseconds = Math.floor((ms % 1000) * 1000) * 1000;
+  return `${seconds}.${String(nanoseconds).padStart(9, '0')} +0000`;
 }
 
 /** What one `%` directive of `stat -c` shows. */
@@ -145,7 +150,7 @@ function directive(self: Process, name: string, node: Inode, letter: string): st
     ...{
       X: () => seconds,
       Y: () => seconds,
-      Z: () => seconds,
+      Z: () => Math.floor(node.changedMs / 1000),
       W: () => 0,
       t: () => 0,
       T: () => 0,
@@ -154,7 +159,7 @@ function directive(self: Process, name: string, node: Inode, letter: string): st
     ...{
       x: () => statTime(node.modifiedMs),
       y: () => statTime(node.modifiedMs),
-      z: () => statTime(node.modifiedMs),
+      z: () => statTime(node.changedMs),
     },
     w: () => '-',
     '%': () => '%',
@@ -181,7 +186,7 @@ const stat: Program = async (self) => {
   for (const name of options.operands) {
     try {
       const follow = options.has('L', 'dereference');
-      const node = getNode(self.machine.files, absolute(self.cwd, name), self.who, { follow });
+      const node = nodeAt(self, name, { follow });
       await self.out(
         format.replaceAll(/%([a-zA-Z%])/g, (_all, letter: string) => directive(self, name, node, letter)),
       );

@@ -3,6 +3,7 @@ import { FsError } from '../files/fs-error.ts';
 import { forAppending, forReading, forWriting, openPath } from '../process/open.ts';
 import type { OpenFile } from '../process/open-file.ts';
 import type { Process, Program } from '../process/process.ts';
+import { dd } from './dd.ts';
 import { complain } from './launch.ts';
 import { parseDuration, parseSize, readOptions } from './options.ts';
 
@@ -51,8 +52,11 @@ async function eachFile(
       }
     } catch (error) {
       if (!(error instanceof FsError)) throw error;
-      if (error.code === 'ENOSPC') return await complain(self, `write error: ${error.reason}`);
       const program = self.argv[0]?.split('/').at(-1);
+      if (error.code === 'ENOSPC') {
+        const writing = program === 'cat' ? 'write error' : `error writing 'standard output'`;
+        return await complain(self, `${writing}: ${error.reason}`);
+      }
       const opening = program === 'cat' || error.code === 'EISDIR' ? '' : 'cannot open ';
       const quoted = opening === '' ? name : `'${name}' for reading`;
       status = await complain(self, `${opening}${quoted}: ${error.reason}`);
@@ -124,10 +128,11 @@ const tail: Program = async (self) => {
   const count = get('n', 'lines') ?? '10';
   return await eachFile(self, operands, async (file, name) => {
     if (operands.length > 1) await self.out(`==> ${name} <==\n`);
-    let kept = '';
-    for await (const chunk of chunksOf(self, file))
-      kept = (kept + chunk.toString('latin1')).slice(-maxTailBytes);
-    await self.out(bytes === undefined ? lastLines(kept, count) : lastBytes(kept, bytes));
+    if (bytes?.startsWith('+')) await copyFrom(self, file, parseSize(bytes) - 1);
+    else {
+      const kept = await lastChunks(self, file, bytes === undefined ? maxTailBytes : parseSize(bytes));
+      await self.out(bytes === undefined ? lastLines(kept.toString('latin1'), count) : kept);
+    }
     while (options.has('f', 'F')) {
       await self.sleep(100);
       for await (const chunk of chunksOf(self, file)) await self.out(chunk);
@@ -135,10 +140,24 @@ const tail: Program = async (self) => {
   });
 };
 
-function lastBytes(text: string, count: string): string {
-  return count.startsWith('+')
-    ? text.slice(parseSize(count) - 1)
-    : text.slice(text.length - parseSize(count));
+/** Passes on all but the first bytes. */
+async function copyFrom(self: Process, file: OpenFile, skippedBytes: number): Promise<void> {
+  let left = Math.max(0, skippedBytes);
+  for await (const chunk of chunksOf(self, file)) {
+    if (left < chunk.length) await self.out(chunk.subarray(left));
+    left = Math.max(0, left - chunk.length);
+  }
+}
+
+async function lastChunks(self: Process, file: OpenFile, bytes: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of chunksOf(self, file)) {
+    chunks.push(chunk);
+    size += chunk.length;
+    while (size - (chunks[0]?.length ?? 0) >= bytes) size -= chunks.shift()?.length ?? size;
+  }
+  return Buffer.concat(chunks).subarray(Math.max(0, size - bytes));
 }
 
 function lastLines(text: string, count: string): string {
@@ -154,7 +173,7 @@ const tee: Program = async (self) => {
   const input = self.fds.get(0);
   if (input === undefined) return 1;
   for await (const chunk of chunksOf(self, input)) {
-    for (const file of files) await file.write(chunk, self.signal);
+    for (const file of files) await self.writeTo(file, chunk);
     await self.out(chunk);
   }
   for (const file of files) file.release();
@@ -168,34 +187,6 @@ const yes: Program = async (self) => {
     await self.out(block);
     await self.breathe();
   }
-};
-
-const dd: Program = async (self) => {
-  const values = new Map(
-    self.argv.slice(1).map((arg) => [arg.split('=')[0], arg.slice(arg.indexOf('=') + 1)]),
-  );
-  const blockBytes = parseSize(values.get('bs') ?? '512');
-  const count = values.get('count');
-  const inputPath = values.get('if');
-  const outputPath = values.get('of');
-  const input = inputPath === undefined ? self.fds.get(0) : openPath(self, inputPath, forReading);
-  const output = outputPath === undefined ? self.fds.get(1) : openPath(self, outputPath, forWriting);
-  if (input === undefined || output === undefined) return 1;
-  let left = count === undefined ? Number.POSITIVE_INFINITY : Number(count) * blockBytes;
-  let total = 0;
-  while (left > 0) {
-    await self.breathe();
-    const chunk = await input.read(Math.min(left, chunkBytes), self.signal);
-    if (chunk.length === 0) break;
-    await output.write(chunk, self.signal);
-    left -= chunk.length;
-    total += chunk.length;
-  }
-  if (outputPath !== undefined) output.release();
-  if (values.get('status') === 'none') return 0;
-  const blocks = `${Math.floor(total / blockBytes)}+${total % blockBytes === 0 ? 0 : 1}`;
-  await self.err(`${blocks} records in\n${blocks} records out\n${total} bytes copied\n`);
-  return 0;
 };
 
 const sleep: Program = async (self) => {

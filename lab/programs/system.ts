@@ -92,7 +92,7 @@ const free: Program = async (self) => {
 };
 
 const df: Program = async (self) => {
-  const { usedBytes, maxBytes } = self.machine.files;
+  const { usedBytes, maxBytes } = self.machine.files.disk;
   const human = readOptions(self.argv.slice(1)).has('h');
   const size = (bytes: number) =>
     human ? `${(bytes / 2 ** 20).toFixed(0)}M` : String(Math.ceil(bytes / 1024));

@@ -19,10 +19,19 @@ function vmlist(node: LabNode): string {
   return `{\n"version": 20${ids}\n}\n`;
 }
 
+/** A configuration is the same file at each look. */
+const confFiles = new WeakMap<LabGuest, Inode>();
+
+function confNode(guest: LabGuest): Inode {
+  const node = confFiles.get(guest) ?? generated(() => confFile(guest));
+  confFiles.set(guest, node);
+  return node;
+}
+
 function confDirectory(node: LabNode, owner: string, kind: LabGuest['kind']): Inode {
   return directoryNode(0o755, undefined, () => {
     const guests = [...node.guests.values()].filter((guest) => guest.node === owner && guest.kind === kind);
-    return new Map(guests.map((guest) => [`${guest.vmid}.conf`, generated(() => confFile(guest))]));
+    return new Map(guests.map((guest) => [`${guest.vmid}.conf`, confNode(guest)]));
   });
 }
 

@@ -1,5 +1,6 @@
 /** Guests as their configuration has them, and as Proxmox VE writes that to its files. */
 import { toByteString } from '../byte-string.ts';
+import type { LabMount } from '../files/mount.ts';
 
 export interface LabSnapshot {
   readonly name: string;
@@ -28,6 +29,10 @@ export interface LabGuestSpec {
   readonly snapshots?: readonly LabSnapshot[];
   /** How long the guest takes to shut down. */
   readonly shutdownMs?: number;
+  /** A container's small or read-only disks. */
+  readonly mounts?: readonly LabMount[];
+  /** Programs that a container lacks, such as `sha256sum`. */
+  readonly without?: readonly string[];
 }
 
 export const defaultGuests: readonly LabGuestSpec[] = [

@@ -1,11 +1,13 @@
 /** The state of the pretend node: its guests, their machines, and how they start and stop. */
 
 import { toByteString } from '../byte-string.ts';
+import { type LabMount, mount } from '../files/mount.ts';
 import { createTree, type Tree } from '../files/tree.ts';
 import { layContainer, layNode } from '../machine/layout.ts';
 import type { Machine, ProcessTable, Program } from '../process/process.ts';
 import { createProcessTable } from '../process/process-table.ts';
 import { addressOf, configOf, type LabGuestSpec, type LabSnapshot } from './guests.ts';
+import { createLocks, type Locks } from './locks.ts';
 
 export interface LabGuest {
   readonly vmid: number;
@@ -30,14 +32,25 @@ export interface LabNode {
   readonly machine: Machine;
   readonly files: Tree;
   readonly processes: ProcessTable;
-  /** How long starting and stopping take. */
-  readonly pace: { startMs: number; stopMs: number };
+  readonly pace: Pace;
+  /** On the guests' configurations. */
+  readonly locks: Locks;
   guest(vmid: number): LabGuest | undefined;
   add(spec: LabGuestSpec): LabGuest;
   /** Gives a guest a running init at once; a guest that runs keeps it. */
   boot(guest: LabGuest): void;
   /** Ends a guest and what runs in it at once. */
   halt(guest: LabGuest): void;
+}
+
+/** How long things take. */
+export interface Pace {
+  startMs: number;
+  stopMs: number;
+  /** What push and pull wait after their first 64 KiB. */
+  copyMs: number;
+  /** How long a verb waits for a lock that is held. */
+  lockMs: number;
 }
 
 const nodeName = 'pve1';
@@ -53,9 +66,11 @@ export interface NodePrograms {
 export function createNode({
   guests,
   programs,
+  mounts,
 }: {
   guests: readonly LabGuestSpec[];
   programs: NodePrograms;
+  mounts: readonly LabMount[];
 }): LabNode {
   const processes = createProcessTable({ maxProcesses });
   const startedMs = Date.now();
@@ -72,7 +87,8 @@ export function createNode({
   };
   const node: LabNode = {
     ...{ name: nodeName, guests: new Map(), machine, files, processes },
-    pace: { startMs: 200, stopMs: 150 },
+    pace: { startMs: 200, stopMs: 150, copyMs: 0, lockMs: 10_000 },
+    locks: createLocks(),
     guest: (vmid) => node.guests.get(vmid),
     add(spec) {
       const guest = createGuest(spec, programs.container);
@@ -92,6 +108,7 @@ export function createNode({
   };
   own = programs.node(node);
   layNode(machine);
+  for (const wanted of mounts) mount(files, wanted);
   for (const spec of guests) node.add(spec);
   return node;
 }
@@ -100,8 +117,10 @@ function createGuest(spec: LabGuestSpec, programs: ReadonlyMap<string, Program>)
   const { vmid, kind = 'container', node = nodeName } = spec;
   const config = configOf(spec);
   const files = createTree({ maxBytes: maxMachineBytes });
+  const { without = [] } = spec;
+  const own = new Map([...programs].filter(([name]) => !without.includes(name)));
   const machine: Machine = {
-    ...{ kind: 'container', files, programs, memoryMiB: Number(config.get('memory') ?? 512) },
+    ...{ kind: 'container', files, programs: own, memoryMiB: Number(config.get('memory') ?? 512) },
     hostname: () => toByteString(config.get('hostname') ?? `CT${vmid}`),
     address: () => addressOf(config),
     bootedMs: () => guest.bootedMs ?? Date.now(),
@@ -112,6 +131,7 @@ function createGuest(spec: LabGuestSpec, programs: ReadonlyMap<string, Program>)
     ...{ pid: undefined, bootedMs: undefined, machine: kind === 'container' ? machine : undefined },
   };
   if (kind === 'container') layContainer(machine);
+  for (const wanted of spec.mounts ?? []) mount(files, wanted);
   return guest;
 }
 

@@ -2,6 +2,7 @@
 import type { Process, Program } from '../process/process.ts';
 import { attach } from './attach.ts';
 import { decodeArgument, type Parsed, PveError, parseCommandLine, type Verb } from './command-line.ts';
+import { withConfigLock } from './config-lock.ts';
 import { configLines } from './guests.ts';
 import { findContainer, type LabGuest, type LabNode } from './node.ts';
 import { reboot, shutdown, start, stop } from './power.ts';
@@ -106,9 +107,9 @@ async function carryOut(self: Process, node: LabNode, parsed: Parsed): Promise<n
     case 'enter':
       return await exec(self, node, parsed);
     case 'push':
-      return await push(self, node, parsed);
+      return await withConfigLock(self, node, vmid, { isTask: false }, () => push(self, node, parsed));
     case 'pull':
-      return await pull(self, node, parsed);
+      return await withConfigLock(self, node, vmid, { isTask: false }, () => pull(self, node, parsed));
     default:
       throw new PveError(`pct ${verb} is beyond this pretend node`);
   }

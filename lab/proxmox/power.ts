@@ -1,6 +1,7 @@
 /** Starting and stopping containers, with pct's refusals and the time it takes. */
 import type { Process } from '../process/process.ts';
 import { PveError } from './command-line.ts';
+import { withConfigLock } from './config-lock.ts';
 import { findContainer, type LabGuest, type LabNode } from './node.ts';
 
 const defaultTimeoutS = 60;
@@ -23,9 +24,11 @@ export async function start(self: Process, node: LabNode, guest: LabGuest): Prom
   if (guest.pid !== undefined) throw new PveError(`CT ${guest.vmid} already running`);
   refuseLocked(guest);
   if (guest.config.get('template') === '1') throw new PveError("you can't start a CT if it's a template");
-  await self.sleep(node.pace.startMs);
-  node.boot(guest);
-  return 0;
+  return await withConfigLock(self, node, String(guest.vmid), { isTask: true }, async () => {
+    await self.sleep(node.pace.startMs);
+    node.boot(guest);
+    return 0;
+  });
 }
 
 export async function stop(self: Process, node: LabNode, vmid: string): Promise<number> {

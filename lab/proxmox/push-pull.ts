@@ -2,7 +2,7 @@
 
 import { FsError } from '../files/fs-error.ts';
 import { type FileNode, fileNode, mayAccess, root } from '../files/inode.ts';
-import { addNode, locate, truncate } from '../files/tree.ts';
+import { addNode, locate, requireWritable, truncate } from '../files/tree.ts';
 import { findGroup, findUser } from '../machine/users.ts';
 import { forReading, openPath } from '../process/open.ts';
 import { type OpenFile, openDevice, openRegular } from '../process/open-file.ts';
@@ -59,6 +59,7 @@ function createTarget(machine: Machine, path: string, owner: Ownership): FileNod
       if (place.node.kind === 'directory') throw new FsError('EISDIR', path);
       if (place.node.kind !== 'file' || place.node.generate !== undefined) throw new FsError('EACCES', path);
       node = place.node;
+      requireWritable(place);
       truncate(machine.files, node, 0);
     }
   } catch (error) {
@@ -71,12 +72,14 @@ function createTarget(machine: Machine, path: string, owner: Ownership): FileNod
   return node;
 }
 
-async function copy(self: Process, from: OpenFile, to: OpenFile): Promise<void> {
-  for (;;) {
+/** The pause after the first bytes is where a test can step in. */
+async function copy(self: Process, from: OpenFile, to: OpenFile, pauseMs: number): Promise<void> {
+  for (let count = 0; ; count += 1) {
     await self.breathe();
+    if (count === 1 && pauseMs > 0) await self.sleep(pauseMs);
     const chunk = await from.read(64 * 1024, self.signal);
     if (chunk.length === 0) return;
-    await to.write(chunk, self.signal);
+    await self.writeTo(to, chunk);
   }
 }
 
@@ -104,7 +107,7 @@ export async function push(self: Process, node: LabNode, parsed: Parsed): Promis
     try {
       const path = fromRoot(destination);
       const target = createTarget(machine, path, owner);
-      await copy(self, source, openRegular(machine.files, target, path, appending));
+      await copy(self, source, openRegular(machine.files, target, path, appending), node.pace.copyMs);
     } finally {
       source.release();
     }
@@ -121,7 +124,7 @@ export async function pull(self: Process, node: LabNode, parsed: Parsed): Promis
     const owner = ownership(self.machine, parsed);
     const target = openHostTarget(self, destination, owner);
     try {
-      await copy(self, openSource(machine, fromRoot(path), path), target);
+      await copy(self, openSource(machine, fromRoot(path), path), target, node.pace.copyMs);
     } finally {
       target.release();
     }

@@ -1,9 +1,11 @@
 /** Builtins that write and read text: echo, printf, read, test. */
 
+import type { OpenFile } from '../process/open-file.ts';
 import type { Builtin } from './builtin.ts';
 import { binaryTests, testOne, testTwo, unaryTests } from './condition.ts';
 import { format, readEscapes } from './printf.ts';
 import { complaint, getVariable, type Shell, ShellError, setVariable } from './shell.ts';
+import { untilSignalled } from './traps.ts';
 
 const echo: Builtin = async (shell, args) => {
   let newline = true;
@@ -46,14 +48,22 @@ const printf: Builtin = async (shell, args) => {
 const maxLineBytes = 1024 * 1024;
 
 /** One line, byte by byte: what follows belongs to the next reader. */
-async function readLine(shell: Shell, fd: number, delimiter: string, raw: boolean, maxChars: number) {
+interface LineRules {
+  readonly file: OpenFile;
+  readonly delimiter: string;
+  readonly raw: boolean;
+  readonly maxChars: number;
+  readonly signal: AbortSignal;
+}
+
+async function readLine(shell: Shell, { file, delimiter, raw, maxChars, signal }: LineRules) {
   let line = '';
   for (let chars = 0; chars < maxChars; chars += 1) {
-    const byte = (await shell.self.read(fd, 1)).toString('latin1');
+    const byte = (await file.read(1, signal)).toString('latin1');
     if (byte === '') return { line, ended: true };
     if (byte === delimiter) return { line, ended: false };
     if (byte === '\\' && !raw) {
-      const next = (await shell.self.read(fd, 1)).toString('latin1');
+      const next = (await file.read(1, signal)).toString('latin1');
       if (next !== '\n') line += next;
     } else line += byte;
     if (line.length > maxLineBytes) throw new ShellError('read: line too long');
@@ -75,9 +85,17 @@ const read: Builtin = async (shell, args) => {
     if (flag.endsWith('u')) fd = Number(value);
     if (flag.endsWith('a')) array = value;
   }
-  if (!shell.self.fds.has(fd)) return 1;
-  const { line, ended } = await readLine(shell, fd, delimiter, raw, maxChars);
+  const file = shell.self.fds.get(fd);
+  if (file === undefined) return 1;
   const names = args.slice(at);
+  return await untilSignalled(shell, async (signal) => {
+    const { line, ended } = await readLine(shell, { file, delimiter, raw, maxChars, signal });
+    assignLine(shell, line, names, array);
+    return ended ? 1 : 0;
+  });
+};
+
+function assignLine(shell: Shell, line: string, names: readonly string[], array: string): void {
   const ifs = getVariable(shell, 'IFS') ?? ' \t\n';
   if (array !== '') setVariable(shell, array, splitLine(line, ifs, Number.POSITIVE_INFINITY));
   else if (names.length === 0) setVariable(shell, 'REPLY', line);
@@ -85,8 +103,7 @@ const read: Builtin = async (shell, args) => {
     const values = splitLine(line, ifs, names.length);
     for (const [index, name] of names.entries()) setVariable(shell, name, values[index] ?? '');
   }
-  return ended ? 1 : 0;
-};
+}
 
 /** Splits by IFS; the last of `most` pieces keeps what is left over. */
 function splitLine(line: string, ifs: string, most: number): string[] {

@@ -8,9 +8,17 @@ const optionLetters: Record<string, ShellOption> = {
   u: 'nounset',
   x: 'xtrace',
   f: 'noglob',
+  C: 'noclobber',
 };
 
-const namedOptions = new Set<ShellOption>(['errexit', 'nounset', 'xtrace', 'pipefail', 'noglob']);
+const namedOptions = new Set<ShellOption>([
+  'errexit',
+  'nounset',
+  'xtrace',
+  'pipefail',
+  'noglob',
+  'noclobber',
+]);
 
 function isOption(name: string): name is ShellOption {
   return namedOptions.has(name as ShellOption);

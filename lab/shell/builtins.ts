@@ -86,6 +86,27 @@ async function source(shell: Shell, args: readonly string[]): Promise<number> {
   }
 }
 
+/** Only the bound on the size of files means anything to the lab. */
+const ulimit: Builtin = async (shell, args) => {
+  const { self } = shell;
+  const blockBytes = shell.dialect === 'dash' ? 512 : 1024;
+  const ofFiles = args.includes('-f') || !args.some((arg) => /^-[^HS]/.test(arg));
+  const given = args.find((arg) => !arg.startsWith('-'));
+  if (given === undefined) {
+    const blocks = ofFiles ? self.maxFileBytes / blockBytes : Number.POSITIVE_INFINITY;
+    await self.out(`${Number.isFinite(blocks) ? Math.floor(blocks) : 'unlimited'}\n`);
+    return 0;
+  }
+  if (!/^(\d+|unlimited)$/.test(given))
+    throw new ShellError(
+      `ulimit: ${shell.dialect === 'dash' ? `Illegal number: ${given}` : `${given}: invalid number`}`,
+      { status: 2 },
+    );
+  if (ofFiles)
+    self.maxFileBytes = given === 'unlimited' ? Number.POSITIVE_INFINITY : Number(given) * blockBytes;
+  return 0;
+};
+
 const controlBuiltins: Record<string, Builtin> = {
   ':': async () => 0,
   true: async () => 0,
@@ -113,10 +134,7 @@ const controlBuiltins: Record<string, Builtin> = {
     throw new LeaveLoop('continue', count(shell, 'continue', levels, 1));
   },
   hash: async () => 0,
-  ulimit: async (shell, args) => {
-    if (args.every((arg) => arg.startsWith('-'))) await shell.self.out('unlimited\n');
-    return 0;
-  },
+  ulimit,
 };
 
 const all: Readonly<Record<string, Builtin>> = {

@@ -1,6 +1,7 @@
 /** `[[ … ]]`, and the tests that `test` shares with it. */
 import { type Inode, mayAccess } from '../files/inode.ts';
-import { absolute, findNode, locate, sizeOf } from '../files/tree.ts';
+import { type FileKind, kindOf, sizeOf } from '../files/tree.ts';
+import { findNodeAt } from '../process/open.ts';
 import { evaluateText } from './arithmetic.ts';
 import { expandPattern, expandText } from './expand.ts';
 import { matches } from './pattern.ts';
@@ -52,6 +53,11 @@ function matchRegExp(shell: Shell, text: string, source: string): boolean {
 export const unaryTests =
   '-a -b -c -d -e -f -g -h -k -L -n -o -O -G -N -p -r -R -s -S -t -u -v -w -x -z'.split(' ');
 
+const kindTests: Readonly<Record<string, FileKind>> = {
+  ...{ '-d': 'directory', '-f': 'file', '-h': 'symlink', '-L': 'symlink' },
+  ...{ '-c': 'character', '-b': 'block', '-p': 'fifo', '-S': 'socket' },
+};
+
 export function testOne(shell: Shell, operator: string, operand: string): boolean {
   const { self } = shell;
   if (operator === '-n') return operand !== '';
@@ -59,21 +65,11 @@ export function testOne(shell: Shell, operator: string, operand: string): boolea
   if (operator === '-v') return shell.variables.has(operand);
   if (operator === '-t' || operator === '-o' || operator === '-R') return false;
   if (operand === '') return false;
-  const path = absolute(self.cwd, operand);
-  const node =
-    operator === '-h' || operator === '-L'
-      ? ownNode(shell, path)
-      : findNode(self.machine.files, path, self.who);
+  const node = findNodeAt(self, operand, { follow: operator !== '-h' && operator !== '-L' });
   if (node === undefined) return false;
+  const kind = kindTests[operator];
+  if (kind !== undefined) return kindOf(node) === kind;
   const tests: Record<string, (there: Inode) => boolean> = {
-    '-d': ({ kind }) => kind === 'directory',
-    '-f': ({ kind }) => kind === 'file',
-    '-h': ({ kind }) => kind === 'symlink',
-    '-L': ({ kind }) => kind === 'symlink',
-    '-c': (there) => there.kind === 'device' && there.device !== 'fifo',
-    '-p': (there) => there.kind === 'device' && there.device === 'fifo',
-    '-b': () => false,
-    '-S': () => false,
     '-s': (there) => sizeOf(there) > 0,
     '-r': (there) => mayAccess(there, self.who, 4),
     '-w': (there) => mayAccess(there, self.who, 2),
@@ -85,14 +81,6 @@ export function testOne(shell: Shell, operator: string, operand: string): boolea
     '-G': ({ gid }) => gid === self.who.gid,
   };
   return tests[operator]?.(node) ?? true;
-}
-
-function ownNode(shell: Shell, path: string): Inode | undefined {
-  try {
-    return locate(shell.self.machine.files, path, shell.self.who, { follow: false }).node;
-  } catch {
-    return undefined;
-  }
 }
 
 export const binaryTests = '= == != < > -eq -ne -lt -le -gt -ge -nt -ot -ef'.split(' ');
@@ -127,9 +115,7 @@ function integer(shell: Shell, text: string): bigint {
 
 function compareFiles(shell: Shell, left: string, operator: string, right: string): boolean {
   const { self } = shell;
-  const [first, second] = [left, right].map((path) =>
-    findNode(self.machine.files, absolute(self.cwd, path), self.who),
-  );
+  const [first, second] = [left, right].map((path) => findNodeAt(self, path));
   if (operator === '-ef') return first !== undefined && first === second;
   const [older, newer] = operator === '-nt' ? [second, first] : [first, second];
   return newer !== undefined && (older === undefined || newer.modifiedMs > older.modifiedMs);

@@ -1,14 +1,23 @@
 /** Redirections: what they open, and for how long. */
 import { FsError } from '../files/fs-error.ts';
-import { forAppending, forReading, forWriting, openPath } from '../process/open.ts';
+import { findNodeAt, forAppending, forReading, forWriting, openPath } from '../process/open.ts';
 import { cloneFds, type FdTable, type OpenFile, openText, releaseFds, setFd } from '../process/open-file.ts';
 import { expandText } from './expand.ts';
 import { type Shell, ShellError } from './shell.ts';
 import type { Redirection } from './syntax.ts';
 
-/** Applies the redirections to the shell's own descriptors. Throws ShellError. */
-export async function redirect(shell: Shell, redirections: readonly Redirection[]): Promise<void> {
-  for (const redirection of redirections) await apply(shell, shell.self.fds, redirection);
+/** Applies the redirections to the shell's own descriptors. Throws ShellError, fatal where it is to end the shell. */
+export async function redirect(
+  shell: Shell,
+  redirections: readonly Redirection[],
+  ends = false,
+): Promise<void> {
+  try {
+    for (const redirection of redirections) await apply(shell, shell.self.fds, redirection);
+  } catch (error) {
+    if (!(error instanceof ShellError) || !ends) throw error;
+    throw new ShellError(error.message, { status: error.status, fatal: true });
+  }
 }
 
 /** Runs the action with the redirections in force, and puts the descriptors back. Throws ShellError. */
@@ -16,17 +25,20 @@ export async function withRedirections<T>(
   shell: Shell,
   redirections: readonly Redirection[],
   action: () => Promise<T>,
+  ends = false,
 ): Promise<T> {
   if (redirections.length === 0) return await action();
   const { self } = shell;
   const saved = self.fds;
   self.fds = cloneFds(saved);
   try {
-    await redirect(shell, redirections);
+    await redirect(shell, redirections, ends);
     return await action();
   } finally {
     releaseFds(self.fds);
     self.fds = saved;
+    // Who was killed meanwhile comes back to these no more.
+    if (self.signal.aborted) releaseFds(saved);
   }
 }
 
@@ -57,7 +69,18 @@ async function apply(shell: Shell, fds: FdTable, redirection: Redirection): Prom
       break;
     }
     default:
-      setFd(fds, fd, open(shell, word, operator));
+      setFd(fds, fd, await opened(shell, open(shell, word, operator)));
+  }
+}
+
+/** Waits where opening does: at a FIFO that nobody has open at its other end. */
+async function opened(shell: Shell, file: OpenFile): Promise<OpenFile> {
+  try {
+    await file.opened?.(shell.self.signal);
+    return file;
+  } catch (error) {
+    file.release();
+    throw error;
   }
 }
 
@@ -87,11 +110,17 @@ function open(shell: Shell, path: string, operator: string): OpenFile {
     operator === '<>'
       ? { read: true, write: true, append: false, create: true }
       : (modes[operator as keyof typeof modes] ?? forReading);
+  const there =
+    operator === '>' && shell.options.has('noclobber') ? findNodeAt(shell.self, path)?.kind : 'device';
   try {
-    return openPath(shell.self, path, mode);
+    if (there === 'file') throw new FsError('EEXIST', path);
+    return openPath(shell.self, path, there === undefined ? { ...mode, exclusive: true } : mode);
   } catch (error) {
     if (!(error instanceof FsError)) throw error;
-    if (shell.dialect === 'bash') throw new ShellError(`${path}: ${error.reason}`);
+    if (shell.dialect === 'bash')
+      throw new ShellError(
+        `${path}: ${error.code === 'EEXIST' ? 'cannot overwrite existing file' : error.reason}`,
+      );
     const missing = mode.write ? 'Directory nonexistent' : 'No such file';
     const reason = error.code === 'ENOENT' ? missing : error.reason;
     throw new ShellError(`cannot ${mode.write ? 'create' : 'open'} ${path}: ${reason}`, { status: 2 });

@@ -10,7 +10,7 @@ export interface Variable {
   readonly readonly: boolean;
 }
 
-export type ShellOption = 'errexit' | 'nounset' | 'xtrace' | 'pipefail' | 'noglob';
+export type ShellOption = 'errexit' | 'nounset' | 'xtrace' | 'pipefail' | 'noglob' | 'noclobber';
 
 export interface Shell {
   readonly self: Process;

@@ -20,6 +20,11 @@ import {
 } from './shell.ts';
 import type { Assignment, SimpleCommandNode } from './syntax.ts';
 
+/** POSIX's special builtins: a redirection of theirs that fails ends the shell. */
+const specialBuiltins = new Set(
+  ': . break continue eval exit export readonly return set shift trap unset'.split(' '),
+);
+
 /** The most functions that may be on the way at one time. */
 const maxCalls = 200;
 
@@ -36,15 +41,21 @@ export async function runSimple(shell: Shell, command: SimpleCommandNode): Promi
     return shell.substituted ?? 0;
   }
   if (shell.options.has('xtrace')) await shell.self.err(`+ ${argv.join(' ')}\n`);
-  if (name === 'exec') return await runExec(shell, command, argv.slice(1));
+  if (name === 'exec') return await runExec(shell, command, argv.slice(1), shell.dialect === 'dash');
+  // `command` takes from exec that a redirection which fails ends the shell, and nothing else.
+  if (name === 'command' && argv[1] === 'exec') return await runExec(shell, command, argv.slice(2), false);
   const called = shell.functions.get(name);
   const builtin = findBuiltin(name);
   if (called !== undefined || builtin !== undefined)
     return await withAssignments(shell, command.assignments, () =>
-      withRedirections(shell, command.redirections, async () =>
-        called === undefined
-          ? await runBuiltin(shell, name, argv.slice(1))
-          : await callFunction(shell, name, argv.slice(1)),
+      withRedirections(
+        shell,
+        command.redirections,
+        async () =>
+          called === undefined
+            ? await runBuiltin(shell, name, argv.slice(1))
+            : await callFunction(shell, name, argv.slice(1)),
+        shell.dialect === 'dash' && called === undefined && specialBuiltins.has(name),
       ),
     );
   const extra = await temporary(shell, command.assignments);
@@ -62,9 +73,15 @@ async function runBuiltin(shell: Shell, name: string, args: readonly string[]): 
   }
 }
 
-async function runExec(shell: Shell, command: SimpleCommandNode, argv: readonly string[]): Promise<number> {
+/** `ends`: a redirection that fails ends the shell. */
+async function runExec(
+  shell: Shell,
+  command: SimpleCommandNode,
+  argv: readonly string[],
+  ends: boolean,
+): Promise<number> {
   const extra = await temporary(shell, command.assignments);
-  await redirect(shell, command.redirections);
+  await redirect(shell, command.redirections, ends);
   const [name] = argv;
   if (name === undefined) return 0;
   throw new ExitShell(await become(shell, argv, extra));

@@ -1,11 +1,9 @@
 /** An exec channel's three streams as open files, at the pace of the client's window. */
 import type { Writable } from 'node:stream';
 import type { ServerChannel } from 'ssh2';
-import { pause, unlessAborted } from '../process/notice.ts';
+import { FsError } from '../files/fs-error.ts';
+import { unlessAborted } from '../process/notice.ts';
 import { counted, createPipe, type OpenFile } from '../process/open-file.ts';
-
-/** How long what is written to a lost channel takes, so that a flood nobody hears does not spin. */
-const lostWriteMs = 5;
 
 export interface ChannelFiles {
   readonly stdin: OpenFile;
@@ -15,7 +13,8 @@ export interface ChannelFiles {
   readonly released: Promise<void>;
 }
 
-export function createChannelFiles(channel: ServerChannel): ChannelFiles {
+/** `sending` is told of every piece before it goes out. */
+export function createChannelFiles(channel: ServerChannel, sending: (bytes: number) => void): ChannelFiles {
   let lost = false;
   const whenLost: (() => void)[] = [];
   channel.on('close', () => {
@@ -29,13 +28,16 @@ export function createChannelFiles(channel: ServerChannel): ChannelFiles {
   });
 
   const output = (stream: Writable): OpenFile => ({
+    get isLost() {
+      return lost;
+    },
     async read() {
       return Buffer.alloc(0);
     },
     async write(bytes, signal) {
       signal.throwIfAborted();
-      // A command whose channel is lost lives on, as under sshd: only its output goes nowhere.
-      if (lost) return await pause(lostWriteMs, signal);
+      if (lost) throw new FsError('EPIPE', '');
+      sending(bytes.length);
       const taken = new Promise<void>((resolve) => {
         whenLost.push(resolve);
         stream.write(Buffer.from(bytes), () => {

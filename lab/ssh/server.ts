@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import ssh2, { type AuthContext, type Connection, type ParsedKey } from 'ssh2';
 import type { LabNode } from '../proxmox/node.ts';
+import { createPoints, type LabPoint, type Points } from './points.ts';
 import { serveSessions } from './sessions.ts';
 
 /** sshd's MaxAuthTries, a bound on connections, and what is remembered of commands. */
@@ -20,6 +21,8 @@ export interface LabControl {
   /** Refuses the next channels, of whatever connection. */
   refuseNextChannels(count: number): void;
   refuseAuthentication(refuse: boolean): void;
+  /** Does the action once, when the traffic reaches the point and before the node acts on it. */
+  at(point: LabPoint, action: () => void): void;
   readonly connections: number;
   readonly authAttempts: number;
   /** What the latest commands were: their lines and what came to their standard input, at the most 1000 texts of 10,000 characters. */
@@ -62,6 +65,7 @@ function sameText(given: string, expected: string): boolean {
 interface State {
   readonly sockets: Set<Socket>;
   readonly heard: string[];
+  readonly points: Points;
   heardTotal: number;
   authAttempts: number;
   refusesConnections: boolean;
@@ -110,7 +114,10 @@ function serveClient(
       state.heardTotal += 1;
       state.heard.push(text.slice(0, maxHeardChars));
       if (state.heard.length > maxHeard) state.heard.shift();
+      state.points.heard(text);
     },
+    received: state.points.received,
+    sending: state.points.sending,
   });
 }
 
@@ -128,6 +135,7 @@ function createControl(state: State): LabControl {
     refuseAuthentication(refuse) {
       state.refusesAuthentication = refuse;
     },
+    at: state.points.at,
     get connections() {
       return state.sockets.size;
     },
@@ -146,7 +154,7 @@ function createControl(state: State): LabControl {
 /** Resolves when the server listens on 127.0.0.1. */
 export async function startSshServer(options: SshServerOptions): Promise<SshServer> {
   const state: State = {
-    ...{ sockets: new Set(), heard: [], heardTotal: 0, authAttempts: 0 },
+    ...{ sockets: new Set(), heard: [], points: createPoints(), heardTotal: 0, authAttempts: 0 },
     ...{ refusesConnections: false, refusesAuthentication: false, refusedChannels: 0 },
   };
   const accepts = createAuthentication(options, state);

@@ -10,6 +10,8 @@ import { serveSftp } from './sftp.ts';
 
 /** sshd's MaxSessions. */
 const maxSessions = 10;
+/** Of one piece of standard input. */
+const maxHeardBytes = 10_000;
 
 export interface SessionRules {
   readonly node: LabNode;
@@ -17,6 +19,10 @@ export interface SessionRules {
   refuses(): boolean;
   /** A command line, or a piece of a command's standard input. */
   heard(text: string): void;
+  /** Bytes of a command's standard input, or of a file written by SFTP, before anything is done with them. */
+  received(bytes: number): void;
+  /** Bytes of output, or of a file read by SFTP, before they go out. */
+  sending(bytes: number): void;
 }
 
 export function serveSessions(client: Connection, rules: SessionRules): void {
@@ -35,7 +41,8 @@ export function serveSessions(client: Connection, rules: SessionRules): void {
   });
 }
 
-function serveSession(session: Session, { node, heard }: SessionRules, closed: () => void): void {
+function serveSession(session: Session, rules: SessionRules, closed: () => void): void {
+  const { node, heard } = rules;
   const env = new Map<string, string>();
   session.on('error', () => {});
   session.on('close', closed);
@@ -52,14 +59,17 @@ function serveSession(session: Session, { node, heard }: SessionRules, closed: (
     channel.on('error', () => {});
     channel.on('close', closed);
     heard(command);
-    channel.on('data', (chunk: Buffer) => heard(chunk.toString()));
-    runCommand(channel, node, toByteString(command), env).catch(() => channel.close());
+    channel.on('data', (chunk: Buffer) => {
+      heard(chunk.toString('utf8', 0, maxHeardBytes));
+      rules.received(chunk.length);
+    });
+    runCommand(channel, rules, toByteString(command), env).catch(() => channel.close());
   });
   session.on('sftp', (accept) => {
     const sftp = accept();
     sftp.on('error', () => {});
     sftp.on('close', closed);
-    serveSftp(sftp, node.machine);
+    serveSftp(sftp, node.machine, rules);
   });
 }
 
@@ -85,11 +95,11 @@ const forkMs = 1;
 /** The command leads a process group of its own; it outlives its channel unless something ends it. */
 async function runCommand(
   channel: ServerChannel,
-  node: LabNode,
+  { node, sending }: SessionRules,
   line: string,
   sent: ReadonlyMap<string, string>,
 ): Promise<void> {
-  const files = createChannelFiles(channel);
+  const files = createChannelFiles(channel, sending);
   await setTimeout(forkMs);
   const process = node.processes.start({
     ...{ argv: ['bash', '-c', line], program: bash, machine: node.machine, who: root },

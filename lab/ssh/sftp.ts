@@ -40,11 +40,15 @@ function attributesOf(node: Inode) {
   return { mode: tree.statMode(node), uid, gid, size: tree.sizeOf(node), atime: seconds, mtime: seconds };
 }
 
-function statusOf(error: FsError): number {
-  if (error.code === 'ENOENT') return STATUS_CODE.NO_SUCH_FILE;
-  return error.code === 'EACCES' || error.code === 'EPERM'
-    ? STATUS_CODE.PERMISSION_DENIED
-    : STATUS_CODE.FAILURE;
+/** As OpenSSH's errno_to_portable, and the words that its server has for each. */
+function statusOf({ code }: FsError): { status: number; words: string } {
+  if (['ENOENT', 'ENOTDIR', 'EBADF', 'ELOOP'].includes(code))
+    return { status: STATUS_CODE.NO_SUCH_FILE, words: 'No such file' };
+  if (code === 'EACCES' || code === 'EPERM')
+    return { status: STATUS_CODE.PERMISSION_DENIED, words: 'Permission denied' };
+  if (code === 'EINVAL' || code === 'ENAMETOOLONG')
+    return { status: STATUS_CODE.BAD_MESSAGE, words: 'Bad message' };
+  return { status: STATUS_CODE.FAILURE, words: 'Failure' };
 }
 
 /** Relative paths begin at the home directory. */
@@ -52,7 +56,13 @@ function pathOf(text: string): string {
   return tree.absolute('/root', toByteString(text));
 }
 
-export function serveSftp(sftp: SFTPWrapper, { files }: Machine): void {
+/** What is told of the bytes of files, before anything is done with them. */
+export interface SftpTraffic {
+  received(bytes: number): void;
+  sending(bytes: number): void;
+}
+
+export function serveSftp(sftp: SFTPWrapper, { files }: Machine, traffic: SftpTraffic): void {
   const handles = createHandles();
   /** Answers with what the action returns or did, or with the status of its failure. */
   const answer = (id: number, action: () => void) => {
@@ -60,7 +70,8 @@ export function serveSftp(sftp: SFTPWrapper, { files }: Machine): void {
       action();
     } catch (error) {
       if (!(error instanceof FsError)) throw error;
-      sftp.status(id, statusOf(error), error.reason);
+      const { status, words } = statusOf(error);
+      sftp.status(id, status, words);
     }
   };
   const done = (id: number, action: () => void) =>
@@ -68,7 +79,8 @@ export function serveSftp(sftp: SFTPWrapper, { files }: Machine): void {
       action();
       sftp.status(id, STATUS_CODE.OK);
     });
-  serveFiles(sftp, files, handles, answer, done);
+  serveHandles(sftp, files, handles, answer, done);
+  serveContent(sftp, files, handles, traffic, answer, done);
   servePaths(sftp, files, answer, done);
   serveDirectories(sftp, files, handles, answer);
 }
@@ -101,7 +113,8 @@ function createHandles() {
 }
 
 function openFile(files: tree.Tree, path: string, flags: number, attributes: GivenAttributes): FileNode {
-  const place = tree.locate(files, path);
+  const follow = (flags & OPEN_MODE.EXCL) === 0;
+  const place = tree.locate(files, path, root, { follow });
   const writes = (flags & OPEN_MODE.WRITE) !== 0;
   if (place.node === undefined) {
     if ((flags & OPEN_MODE.CREAT) === 0) throw new FsError('ENOENT', path);
@@ -111,6 +124,7 @@ function openFile(files: tree.Tree, path: string, flags: number, attributes: Giv
   }
   if ((flags & OPEN_MODE.EXCL) !== 0) throw new FsError('EEXIST', path);
   if (place.node.kind !== 'file') throw new FsError('EISDIR', path);
+  if (writes) tree.requireWritable(place);
   if (writes && place.node.generate !== undefined) throw new FsError('EACCES', path);
   if ((flags & OPEN_MODE.TRUNC) !== 0) tree.truncate(files, place.node, 0);
   return place.node;
@@ -124,7 +138,7 @@ function setAttributes(files: tree.Tree, node: Inode, given: GivenAttributes): v
   if (given.mtime !== undefined) node.modifiedMs = given.mtime * 1000;
 }
 
-function serveFiles(
+function serveHandles(
   sftp: SFTPWrapper,
   files: tree.Tree,
   handles: Handles,
@@ -137,27 +151,40 @@ function serveFiles(
       sftp.handle(id, handles.add({ kind: 'file', node, flags }));
     }),
   );
+  sftp.on('FSTAT', (id, name) => answer(id, () => sftp.attrs(id, attributesOf(handles.file(name).node))));
+  sftp.on('FSETSTAT', (id, name, given) =>
+    done(id, () => setAttributes(files, handles.file(name).node, given)),
+  );
+  sftp.on('CLOSE', (id, name) => done(id, () => handles.close(name)));
+}
+
+function serveContent(
+  sftp: SFTPWrapper,
+  files: tree.Tree,
+  handles: Handles,
+  { received, sending }: SftpTraffic,
+  answer: Answer,
+  done: Answer,
+): void {
   sftp.on('READ', (id, name, offset, length) =>
     answer(id, () => {
       const { node, flags } = handles.file(name);
       if ((flags & OPEN_MODE.READ) === 0) throw new FsError('EBADF', '');
       const data = contentOf(node).subarray(offset, offset + Math.min(length, maxReadBytes));
+      sending(data.length);
       if (data.length === 0) sftp.status(id, STATUS_CODE.EOF);
       else sftp.data(id, Buffer.from(data));
     }),
   );
   sftp.on('WRITE', (id, name, offset, data) =>
     done(id, () => {
+      received(data.length);
       const { node, flags } = handles.file(name);
       if ((flags & OPEN_MODE.WRITE) === 0) throw new FsError('EBADF', '');
-      tree.writeAt(files, node, (flags & OPEN_MODE.APPEND) !== 0 ? node.size : offset, data);
+      const at = (flags & OPEN_MODE.APPEND) !== 0 ? node.size : offset;
+      if (tree.writeFitting(files, node, at, data) < data.length) throw new FsError('ENOSPC', '');
     }),
   );
-  sftp.on('FSTAT', (id, name) => answer(id, () => sftp.attrs(id, attributesOf(handles.file(name).node))));
-  sftp.on('FSETSTAT', (id, name, given) =>
-    done(id, () => setAttributes(files, handles.file(name).node, given)),
-  );
-  sftp.on('CLOSE', (id, name) => done(id, () => handles.close(name)));
 }
 
 function servePaths(sftp: SFTPWrapper, files: tree.Tree, answer: Answer, done: Answer): void {

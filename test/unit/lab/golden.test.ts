@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
+import { mount } from '../../../lab/files/mount.ts';
 import { type Lab, type LabGuestSpec, startLab } from '../../../lab/lab.ts';
 import { connect, type LabClient } from './client.ts';
 
@@ -179,6 +180,35 @@ describe('the lab answers as a real node does', () => {
       await check(found);
     });
   for (const found of casesOf(power)) test(found.id, () => check(found));
+
+  test('a push into a full disk', async () => {
+    const files = lab.node.guest(100)?.machine?.files;
+    assert.ok(files);
+    mount(files, { path: '/tmp/tiny', freeBytes: 64 * 1024 });
+    await client.run('head -c 8388608 /dev/zero >/root/g/8m.bin');
+    for (const found of casesOf('push-enospc')) await check(found);
+  });
+  test('a pull from a FIFO', async () => {
+    await client.run('pct exec 100 -- mkfifo /tmp/ff');
+    const [found] = casesOf('pull-fifo');
+    assert.ok(found);
+    const short = { ...found, command: found.command.replace('KILL 5', 'KILL 0.3') };
+    const { stdout, stderr, code } = await client.run(short.command);
+    // The process id differs from run to run.
+    const heard = { stdout: stdout.toString(), stderr: stderr.toString().replace(/ \d+ /, ' … '), rc: code };
+    const stated = {
+      ...expected(found),
+      stderr: found.stderr.replace('KILL 5', 'KILL 0.3').replace(/ \d+ /, ' … '),
+    };
+    assert.deepEqual(heard, stated);
+  });
+  test('a configuration that another holds', async () => {
+    const release = lab.node.locks.take(101);
+    assert.ok(release);
+    lab.node.pace.lockMs = 100;
+    for (const found of casesOf('flock-busy flock-busy-status')) await check(found);
+    release();
+  });
 
   test('a lock on a stopped container', async (context) => {
     lab.node.guest(101)?.config.set('lock', 'backup');

@@ -153,7 +153,7 @@ describe('the lab’s SFTP', () => {
     assert.equal((await client.run("stat -c '%a' /tmp/fresh")).stdout.toString(), '600\n');
     await assert.rejects(
       call((done) => sftp.close(handle, done)),
-      fails(4),
+      fails(2),
     );
   });
 
