@@ -3,7 +3,7 @@ import { failure, GatewayError } from '../base/errors.ts';
 import type { Command, ExecResult, Executor } from './executor.ts';
 
 export interface Peer {
-  /** The next field. Throws PeerGone, and RangeError for a field of more than 64 KiB. */
+  /** The next field. Throws PeerGone, and FieldTooLong for one of more than 64 KiB. */
   field(): Promise<string>;
   /** The next `count` bytes as they come. Throws PeerGone where fewer come. */
   bytes(count: number): AsyncIterable<Buffer>;
@@ -22,6 +22,9 @@ export class PeerGone extends Error {
   }
 }
 
+/** What came is no field. */
+export class FieldTooLong extends Error {}
+
 const maxFieldBytes = 64 * 1024;
 /** What may wait here of what the command has said; more is left with the host. */
 const maxWaitingBytes = 1024 * 1024;
@@ -39,6 +42,8 @@ export async function converse<T>(input: {
   signal: AbortSignal;
   /** Its signal aborts with the other one, and when the command has ended. */
   talk: (peer: Peer, signal: AbortSignal) => Promise<T>;
+  /** Hears how the command ended, before this rejects. */
+  onEnd?: ((ending: ExecResult | GatewayError) => void) | undefined;
 }): Promise<T> {
   const { executor, command, signal, talk } = input;
   const incoming = createIncoming();
@@ -65,6 +70,7 @@ export async function converse<T>(input: {
     (error: GatewayError) => error,
   );
   void ended.then((ending) => {
+    input.onEnd?.(ending);
     gone = new PeerGone(ending);
     incoming.end(gone);
     outgoing.fail(gone);
@@ -143,8 +149,7 @@ function createIncoming() {
       for (;;) {
         const all = chunks.length === 1 ? (chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(chunks);
         const end = all.indexOf(0);
-        if (end > maxFieldBytes || (end < 0 && all.length > maxFieldBytes))
-          throw new RangeError('a field is too long');
+        if (end > maxFieldBytes || (end < 0 && all.length > maxFieldBytes)) throw new FieldTooLong();
         if (end >= 0) {
           const rest = all.subarray(end + 1);
           chunks = rest.length === 0 ? [] : [rest];

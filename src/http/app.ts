@@ -29,6 +29,7 @@ export interface AppParts {
   readonly trustedProxies: readonly string[];
   readonly onRefused: OnRefused;
   readonly log: Log;
+  /** Where there are none, neither are there their URLs. */
   readonly transfers?: Pick<TransferParts, 'tickets' | 'used' | 'gate' | 'stallMs'> | undefined;
   /** How long a request that is no transfer may take to arrive; 120 s where it is not given. */
   readonly arrivalMs?: number | undefined;

@@ -1,7 +1,7 @@
 /** What a direct transfer is answered with when it does not send a file. */
 import type { Request, Response } from 'express';
 import type { GatewayError } from '../base/errors.ts';
-import { toolResult } from '../mcp/result.ts';
+import { errorFacts } from '../mcp/result.ts';
 import { hasBody } from './arrival.ts';
 
 export interface TransferAnswer {
@@ -32,11 +32,12 @@ export function refusal(
 
 /** A call that failed. The URL is used up all the same. */
 export function failed(error: GatewayError, status = statuses[error.code] ?? 500): TransferAnswer {
-  const [said] = toolResult({ kind: 'error', error }, maxEvidenceChars).content;
-  const facts = said?.type === 'text' ? JSON.parse(said.text) : {};
   return {
     status,
-    body: { ...facts, suggestion: `${error.advice} This URL is used up. ${newUrl}` },
+    body: {
+      ...errorFacts(error, maxEvidenceChars),
+      suggestion: `${error.advice} This URL is used up. ${newUrl}`,
+    },
     headers: status === 429 || status === 503 ? { 'retry-after': String(retryAfterS) } : {},
   };
 }

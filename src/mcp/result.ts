@@ -12,30 +12,29 @@ export function toolResult(answer: Answer, maxChars: number): CallToolResult {
       structuredContent: answer.data,
     };
   // No structuredContent: clients of 2025 hold it against the output schema even when it is an error.
-  return { content: [{ type: 'text', text: errorText(answer.error, maxChars) }], isError: true };
+  return {
+    content: [{ type: 'text', text: JSON.stringify(errorFacts(answer.error, maxChars), null, 2) }],
+    isError: true,
+  };
 }
 
 /** The keys that clients know (error, success, stderr, suggestion), then what a program can act on. */
-function errorText(error: GatewayError, maxChars: number): string {
+export function errorFacts(error: GatewayError, maxChars: number): Readonly<Record<string, unknown>> {
   const { code, outcome, retryable, advice, evidence } = error;
   const untrusted = (label: 'stdout' | 'stderr') => {
     const text = evidence[label];
     return text ? { [label]: fence(label, bound(text, maxChars).text) } : {};
   };
-  return JSON.stringify(
-    {
-      error: `${error.message} ${effectOf(outcome)}`,
-      success: false,
-      code,
-      outcome,
-      retryable,
-      suggestion: advice,
-      ...untrusted('stdout'),
-      ...untrusted('stderr'),
-    },
-    null,
-    2,
-  );
+  return {
+    error: `${error.message} ${effectOf(outcome)}`,
+    success: false,
+    code,
+    outcome,
+    retryable,
+    suggestion: advice,
+    ...untrusted('stdout'),
+    ...untrusted('stderr'),
+  };
 }
 
 function block(attachment: Attachment): CallToolResult['content'][number] {

@@ -10,7 +10,7 @@ export interface Source {
 export interface Sink {
   /** Called once, before the first byte. `sha256`, in hexadecimal, where it is known by then. */
   begin(file: { readonly size: number; readonly sha256: string | undefined }): Promise<void>;
-  /** Resolves when it can take more. */
+  /** Resolves when it can take more. The chunk is the sink's from then on. */
   write(chunk: Uint8Array): Promise<void>;
   /** Called once, when all bytes were written and proven to be right. What was not ended must not look whole. */
   end(): Promise<void>;

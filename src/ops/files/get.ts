@@ -2,11 +2,11 @@
 import { createHash } from 'node:crypto';
 import { failure, type GatewayError } from '../../base/errors.ts';
 import type { FilePath } from '../../base/paths.ts';
-import { type Peer, PeerGone } from '../../exec/dialogue.ts';
+import { FieldTooLong, type Peer, PeerGone } from '../../exec/dialogue.ts';
 import { StorageFailed } from '../../exec/executor.ts';
 import type { Sink } from './ends.ts';
 import { getScript } from './get-script.ts';
-import { type Place, type Scripts, whereIs } from './place.ts';
+import { type Place, type Scripts, shellAt, whereIs } from './place.ts';
 import type { Route, TransferOptions } from './put.ts';
 import type { Staging } from './staging.ts';
 
@@ -115,8 +115,10 @@ export function createDownload({ scripts, staging }: { scripts: Scripts; staging
 async function open(peer: Peer, request: DownloadRequest): Promise<Opened> {
   const { place, file } = request;
   await expect(peer, 'at', request);
-  const [real, size, sums] = [await peer.field(), Number(await peer.field()), await peer.field()];
-  if (!Number.isSafeInteger(size)) throw failure('UNEXPECTED_ANSWER', { from: whereIs(place) });
+  const [real, digits, sums] = [await peer.field(), await peer.field(), await peer.field()];
+  // What is no number would be taken for one: '' is 0 to Number().
+  if (!/^\d{1,15}$/.test(digits)) throw failure('UNEXPECTED_ANSWER', { from: shellAt(place) });
+  const size = Number(digits);
   request.judge(real);
   if (real.includes('\ufffd') && real !== file.path)
     throw failure('NOT_READABLE', { where: whereIs(place), problem: 'its real path is not valid UTF-8' });
@@ -151,7 +153,7 @@ async function throughPeer(
     return { bytes: length, sha256, size: opened.size, route: 'stream' };
   } catch (error) {
     // It said less, or more, than the file had when it was opened.
-    throw error instanceof RangeError || endedWell(error) ? changed : error;
+    throw error instanceof FieldTooLong || endedWell(error) ? changed : error;
   }
 }
 
@@ -189,7 +191,7 @@ async function sumOf(peer: Peer, request: DownloadRequest): Promise<string> {
 async function expect(peer: Peer, word: string, request: DownloadRequest): Promise<void> {
   const heard = await peer.field();
   if (heard === word) return;
-  if (heard !== 'failed') throw failure('UNEXPECTED_ANSWER', { from: whereIs(request.place) });
+  if (heard !== 'failed') throw failure('UNEXPECTED_ANSWER', { from: shellAt(request.place) });
   const [what] = [await peer.field(), await peer.field()];
   throw refusal(what, request);
 }

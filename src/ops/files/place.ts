@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { failure, GatewayError } from '../../base/errors.ts';
 import { wholeText } from '../../exec/capture.ts';
-import { converse, type Peer, PeerGone } from '../../exec/dialogue.ts';
+import { converse, FieldTooLong, type Peer, PeerGone } from '../../exec/dialogue.ts';
 import type { ExecResult, Executor } from '../../exec/executor.ts';
 import type { Inventory } from '../inventory.ts';
 
@@ -11,6 +11,11 @@ export type Place = { readonly kind: 'container'; readonly vmid: number } | { re
 /** For people: completes «there is no such file …». */
 export function whereIs(place: Place): string {
   return place.kind === 'host' ? 'on the host' : `in container ${place.vmid}`;
+}
+
+/** For people: who answers there. */
+export function shellAt(place: Place): string {
+  return `The shell ${whereIs(place)}`;
 }
 
 /** Nothing that a script says besides its fields is of use, but for what went wrong. */
@@ -24,6 +29,7 @@ export interface Scripts {
     args: readonly string[];
     signal: AbortSignal;
     talk: (peer: Peer, signal: AbortSignal) => Promise<T>;
+    onEnd?: (ending: ExecResult | GatewayError) => void;
   }): Promise<T>;
   /** In the words of a transfer, what ended it. `committed`: the script had been told to finish. */
   explain(place: Place, error: unknown, committed: boolean): Promise<unknown>;
@@ -45,7 +51,7 @@ export function createScripts(input: {
   };
 
   return {
-    async converse({ place, script, args, signal, talk }) {
+    async converse({ place, script, args, signal, talk, onEnd }) {
       const mark = randomUUID();
       const shell: [string, ...string[]] = ['/bin/sh', '-c', script, 'sh', mark, ...args];
       const argv = place.kind === 'host' ? shell : (await inventory.driver(signal)).attach(place.vmid, shell);
@@ -55,9 +61,12 @@ export function createScripts(input: {
         maxBytes: maxStderrBytes,
         announces: mark,
       };
-      return await converse({ executor, command, signal, talk });
+      return await converse({ executor, command, signal, talk, onEnd });
     },
     async explain(place, error, committed) {
+      if (error instanceof FieldTooLong && !committed)
+        return failure('UNEXPECTED_ANSWER', { from: shellAt(place) }, { cause: error });
+      if (error instanceof FieldTooLong) return failure('CONNECTION_LOST', { host: whereIs(place) });
       if (!(error instanceof PeerGone)) return committed ? error : interrupted(error);
       const { ending } = error;
       if (ending instanceof GatewayError) return committed ? ending : interrupted(ending);
@@ -87,9 +96,4 @@ export function createScripts(input: {
         return error;
     }
   }
-}
-
-/** Whether the script ended by itself, and so cleaned up after itself. */
-export function endedByItself(error: unknown): boolean {
-  return !(error instanceof PeerGone) || !(error.ending instanceof GatewayError);
 }

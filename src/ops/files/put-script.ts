@@ -6,7 +6,8 @@
  * when it is told to end, it takes its temporary file away.
  *
  * It works in the directory as it has entered it, so nothing on the way can be exchanged for another. A temporary
- * file is made before pct fills it, because pct keeps the mode of a file that is there. The old file goes by
+ * file is made before pct fills it, because pct keeps the mode of a file that is there, and pct is told to go
+ * through the script's own process to its directory: when the script is gone, that way is gone. The old file goes by
  * rename, or with `keep` the new one comes by link, which fails where something is: no look before could decide
  * that. `dd` reads blocks of 64 KiB where it can be told to fill them, and `head` takes the rest: busybox reads
  * ahead in `head`, so nothing is sent behind the data before it has said `taken`.
@@ -38,7 +39,7 @@ if [ -z "$rest" ]; then
   elif [ -f "./$base" ]; then kind=file
   elif taken; then kind=other; fi
 fi
-tell at "$real" "$rest" "$kind"
+tell at "$real" "$rest" "$kind" "$$"
 IFS= read -r word && [ "$word" = go ] || exit 0
 if [ -n "$rest" ]; then
   said=$(umask 022; mkdir -p -- ".$rest" 2>&1) || fail create "$said"
@@ -47,7 +48,7 @@ if [ -n "$rest" ]; then
 fi
 said=$( (set -C; : >"./$temp") 2>&1) || fail create "$said"
 trap 'rm -f -- "./$temp"' EXIT
-trap 'exit 1' HUP INT TERM
+trap 'exit 1' HUP INT PIPE TERM
 whole=
 printf x | dd bs=1 count=1 iflag=fullblock >/dev/null 2>&1 && whole=yes
 receive() {

@@ -1,16 +1,16 @@
 /** Upload: into a temporary file beside the destination, by either route, then in one step into its place. */
 import { randomUUID } from 'node:crypto';
-import { failure, type GatewayError } from '../../base/errors.ts';
+import { failure, GatewayError } from '../../base/errors.ts';
 import type { FilePath } from '../../base/paths.ts';
 import { inBlocks } from '../../exec/blocks.ts';
 import { type Peer, PeerGone } from '../../exec/dialogue.ts';
 import { type StagedFile, StorageFailed } from '../../exec/executor.ts';
 import type { Source } from './ends.ts';
 import { type Measured, measure, type OnProgress } from './measure.ts';
-import { endedByItself, type Place, type Scripts, whereIs } from './place.ts';
+import { type Place, type Scripts, shellAt, whereIs } from './place.ts';
 import { putScript } from './put-script.ts';
 import { type Staging, saysFull } from './staging.ts';
-import type { Unfinished } from './unfinished.ts';
+import type { Unfinished, UnfinishedEntry } from './unfinished.ts';
 
 export interface UploadRequest {
   readonly place: Place;
@@ -60,22 +60,22 @@ export function createUpload(parts: { scripts: Scripts; staging: Staging; unfini
       });
     const temp = `.proxmox-mcp-${randomUUID()}.part`;
     const measured = measure(source, { maxBytes, signal, onProgress });
-    let settle = async (_clean: boolean) => {};
+    let entry: UnfinishedEntry | undefined;
     let committed = false;
+    let cleanedUp = false;
 
     const talk = async (peer: Peer, over: AbortSignal): Promise<Uploaded> => {
-      const directory = await enter(peer, request);
-      const entry = await unfinished.add({
+      const { directory, pid } = await enter(peer, request);
+      entry = await unfinished.add({
         kind: 'part',
         vmid: place.kind === 'container' ? place.vmid : undefined,
         directory,
         name: temp,
       });
-      settle = async (clean) => (clean ? await entry.remove() : entry.release());
       await peer.send('go\n');
       await expect(peer, 'ready', request);
-      const target = `${directory === '/' ? '' : directory}/${temp}`;
-      const { route, said } = await fill(peer, target, measured, request, over);
+      const ways = [`/proc/${pid}/cwd/${temp}`, `${directory === '/' ? '' : directory}/${temp}`];
+      const { route, said } = await fill(peer, ways, measured, request, over);
       const sha256 = measured.sha256();
       if (request.sha256 !== undefined && request.sha256 !== sha256)
         throw failure('CHECKSUM_MISMATCH', { sha256 });
@@ -93,25 +93,30 @@ export function createUpload(parts: { scripts: Scripts; staging: Staging; unfini
         args: [file.directory, file.name, temp],
         signal,
         talk,
+        onEnd(ending) {
+          // One that was killed had no time to.
+          cleanedUp = !(ending instanceof GatewayError) && ending.exitCode < 128;
+        },
       });
-      await settle(true);
+      await entry?.remove();
       return uploaded;
     } catch (error) {
-      await settle(endedByItself(error));
+      if (cleanedUp) await entry?.remove();
+      else entry?.release();
       throw await scripts.explain(place, error, committed);
     }
   };
 
   async function fill(
     peer: Peer,
-    target: string,
+    ways: readonly string[],
     measured: Measured,
     request: UploadRequest,
     signal: AbortSignal,
   ): Promise<{ route: Route; said: string }> {
     const { place } = request;
     if (request.route === 'staging' && place.kind === 'container') {
-      const said = await throughStaging(measured, { vmid: place.vmid, target, signal });
+      const said = await throughStaging(measured, { vmid: place.vmid, ways, signal });
       if (said !== undefined) return { route: 'staging', said };
     }
     await throughPeer(peer, measured, request);
@@ -121,29 +126,42 @@ export function createUpload(parts: { scripts: Scripts; staging: Staging; unfini
   /** Undefined where nothing can be staged on the host, and nothing of the source was read. */
   async function throughStaging(
     measured: Measured,
-    { vmid, target, signal }: { vmid: number; target: string; signal: AbortSignal },
+    { vmid, ways, signal }: { vmid: number; ways: readonly string[]; signal: AbortSignal },
   ): Promise<string | undefined> {
     const use = async (staged: StagedFile) => {
-      await staged.write(measured.chunks, signal);
-      return await staging.push({ vmid, from: staged.path, to: target, signal });
+      try {
+        await staged.write(measured.chunks, signal);
+      } catch (error) {
+        // Asked while the file is still there: without it there may be space again.
+        throw error instanceof StorageFailed ? await staging.explainStorage(error) : error;
+      }
+      return await staging.push({ vmid, from: staged.path, ways, signal });
     };
     try {
       return await staging.withFile(signal, use);
     } catch (error) {
       if (!(error instanceof StorageFailed)) throw error;
       const reason = await staging.explainStorage(error);
-      if (measured.bytes === 0 && reason.code !== 'NO_SPACE') return undefined;
-      throw reason;
+      if (reason.code === 'NO_SPACE') throw reason;
+      return undefined;
     }
   }
 }
 
-/** Waits until the script stands in the directory; resolves with its real path. */
-async function enter(peer: Peer, request: UploadRequest): Promise<string> {
+/** Where the script stands: its directory, by its real path, and its process in the container. */
+interface Standing {
+  readonly directory: string;
+  readonly pid: string;
+}
+
+async function enter(peer: Peer, request: UploadRequest): Promise<Standing> {
   const { place, file } = request;
   const where = whereIs(place);
   await expect(peer, 'at', request);
   const [real, rest, kind] = [await peer.field(), await peer.field(), await peer.field()];
+  const pid = await peer.field();
+  if (!real.startsWith('/') || !/^\d{1,10}$/.test(pid))
+    throw failure('UNEXPECTED_ANSWER', { from: shellAt(place) });
   const directory = `${real === '/' ? '' : real}${rest}` || '/';
   request.judge(`${directory === '/' ? '' : directory}/${file.name}`);
   if (rest !== '' && !request.createDirectories) throw failure('DIRECTORY_NOT_FOUND', { where });
@@ -151,7 +169,7 @@ async function enter(peer: Peer, request: UploadRequest): Promise<string> {
   if (kind === 'other') throw failure('PERMISSION_DENIED', { reason: 'what is there is not a regular file' });
   // Only a look: what decides is the last step.
   if (kind !== 'missing' && !request.overwrite) throw failure('FILE_EXISTS', { where });
-  return directory;
+  return { directory, pid };
 }
 
 /** The script reads exactly as much as it was told, so that nothing of the rest is taken for data or for an order. */
@@ -184,7 +202,7 @@ function commitLine(request: UploadRequest, bytes: number, sha256: string): stri
 async function expect(peer: Peer, word: string, request: UploadRequest, pctSaid = ''): Promise<void> {
   const heard = await peer.field();
   if (heard === word) return;
-  if (heard !== 'failed') throw failure('UNEXPECTED_ANSWER', { from: whereIs(request.place) });
+  if (heard !== 'failed') throw failure('UNEXPECTED_ANSWER', { from: shellAt(request.place) });
   const [what, said] = [await peer.field(), await peer.field()];
   throw refusal(what, said, request, pctSaid);
 }

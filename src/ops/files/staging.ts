@@ -9,12 +9,22 @@ import type { Unfinished } from './unfinished.ts';
 export interface Staging {
   /** Throws StorageFailed where nothing can be staged, NO_SPACE where the host's disk is full. */
   withFile<T>(signal: AbortSignal, use: (file: StagedFile) => Promise<T>): Promise<T>;
-  /** What pct said; whether it did anything is for the caller to prove. */
-  push(input: { vmid: number; from: string; to: string; signal: AbortSignal }): Promise<string>;
+  /**
+   * What pct said; whether it did anything is for the caller to prove. The ways to the destination are tried in order,
+   * as long as pct finds nothing there.
+   */
+  push(input: PushRequest): Promise<string>;
   /** Resolves with size and SHA-256 of what arrived, which may be anything. */
   pull(input: PullRequest): Promise<Pulled>;
   /** Why the host's storage failed. */
   explainStorage(error: unknown): Promise<GatewayError>;
+}
+
+export interface PushRequest {
+  readonly vmid: number;
+  readonly from: string;
+  readonly ways: readonly string[];
+  readonly signal: AbortSignal;
 }
 
 export interface PullRequest {
@@ -95,19 +105,15 @@ export function createStaging(input: {
         else entry.release();
       }
     },
-    async push({ vmid, from, to, signal }) {
-      const argv: [string, ...string[]] = [
-        'env',
-        'LC_ALL=C.UTF-8',
-        'pct',
-        'push',
-        String(vmid),
-        '--',
-        from,
-        to,
-      ];
-      const { stdout, stderr } = await pct(vmid, argv, signal);
-      return said(vmid, `${wholeText(stderr)}${wholeText(stdout)}`);
+    async push({ vmid, from, ways, signal }) {
+      let words = '';
+      for (const to of ways) {
+        const push = ['pct', 'push', String(vmid), '--', from, to];
+        const { stdout, stderr } = await pct(vmid, ['env', 'LC_ALL=C.UTF-8', ...push], signal);
+        words = said(vmid, `${wholeText(stderr)}${wholeText(stdout)}`);
+        if (!/^failed to create file/m.test(words)) return words;
+      }
+      return words;
     },
     async pull({ vmid, from, to, size, signal }) {
       const blocks = Math.ceil(size / ulimitBlockBytes) + 1;

@@ -177,3 +177,30 @@ describe('a file of tokens', { concurrency: true }, () => {
     assert.equal(knows(bob), 'bob');
   });
 });
+
+test('a principal can be found by name for as long as it holds a token', async (t) => {
+  const { authenticator, swap } = watched(t, `${both}\nalice:another-token-0123456789`);
+  const found = authenticator.find('alice');
+  assert.deepEqual(found?.principal, { name: 'alice' });
+  for (const name of ['', 'carol', 'Alice', alice, 'alice:'])
+    assert.equal(authenticator.find(name), undefined);
+  let cuts = 0;
+  let bobs = 0;
+  const ended = authenticator.find('alice')?.whileValid(() => assert.fail('its watch was ended'));
+  ended?.();
+  found?.whileValid(() => void cuts++);
+  authenticator.find('bob')?.whileValid(() => void bobs++);
+  swap(`bob:${bob}\nalice:another-token-0123456789`);
+  await within5s(() => authenticator.authenticate(`Bearer ${alice}`) === undefined);
+  assert.equal(cuts, 0, 'one token is left');
+  assert.ok(authenticator.find('alice'));
+  swap(`bob:${bob}`);
+  await within5s(() => authenticator.find('alice') === undefined);
+  assert.deepEqual([cuts, bobs], [1, 0]);
+});
+
+test('where everyone is the same nobody, nobody else is found', () => {
+  const open = anyone('anyone');
+  assert.deepEqual(open.find('anyone')?.principal, { name: 'anyone' });
+  assert.equal(open.find('alice'), undefined);
+});
