@@ -11,6 +11,8 @@ export type Era = '2026-07-28' | '2025-11-25';
 export interface ToolClient {
   /** Whether the tool reported success. Throws where there was no answer; aborting closes the connection. */
   run(tool: string, args: Readonly<Record<string, unknown>>, signal?: AbortSignal): Promise<boolean>;
+  /** The data of a result. Throws where the tool reports an error. */
+  data(tool: string, args: Readonly<Record<string, unknown>>): Promise<Readonly<Record<string, unknown>>>;
   /** Ends the session, where there is one, and the connections. */
   close(): Promise<void>;
 }
@@ -19,17 +21,22 @@ export async function openClient(url: URL, era: Era): Promise<ToolClient> {
   const agent = new Agent({ keepAlive: true });
   const session = era === '2025-11-25' ? await openSession(agent, url) : undefined;
   let id = 0;
+  const call = async (name: string, args: Readonly<Record<string, unknown>>, signal?: AbortSignal) => {
+    const method = 'tools/call';
+    const params = session === undefined ? { name, arguments: args, _meta: meta } : { name, arguments: args };
+    const headers =
+      session === undefined ? { ...modernHeaders(method), 'mcp-name': name } : legacyHeaders(session);
+    const message = { jsonrpc: '2.0', id: ++id, method, params };
+    const { result } = (await post({ agent, url, headers, message, signal })).message;
+    if (result === undefined) throw new Error('the gateway answered with a protocol error');
+    return result;
+  };
   return {
-    async run(name, args, signal) {
-      const method = 'tools/call';
-      const params =
-        session === undefined ? { name, arguments: args, _meta: meta } : { name, arguments: args };
-      const headers =
-        session === undefined ? { ...modernHeaders(method), 'mcp-name': name } : legacyHeaders(session);
-      const message = { jsonrpc: '2.0', id: ++id, method, params };
-      const { result } = (await post({ agent, url, headers, message, signal })).message;
-      if (result === undefined) throw new Error('the gateway answered with a protocol error');
-      return result.isError !== true;
+    run: async (name, args, signal) => (await call(name, args, signal)).isError !== true,
+    async data(name, args) {
+      const { isError, structuredContent = {}, content } = await call(name, args);
+      if (isError === true) throw new Error(`${name} reported an error: ${JSON.stringify(content)}`);
+      return structuredContent;
     },
     async close() {
       if (session !== undefined)
@@ -90,7 +97,13 @@ interface Sent {
 interface Answer {
   readonly headers: IncomingHttpHeaders;
   readonly bytes: number;
-  readonly message: { readonly result?: { readonly isError?: boolean } };
+  readonly message: { readonly result?: ToolResult };
+}
+
+interface ToolResult {
+  readonly isError?: boolean;
+  readonly structuredContent?: Readonly<Record<string, unknown>>;
+  readonly content?: unknown;
 }
 
 async function post({ message, ...sent }: Sent & { message: object }): Promise<Answer> {

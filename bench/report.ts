@@ -1,6 +1,7 @@
 /** The figures of a run as one table, each with its ratio to the first of its group. */
 import type { Latency, Throughput } from './measure.ts';
 import type { Report } from './suite.ts';
+import type { Transfers } from './transfers.ts';
 
 interface Row {
   readonly what: string;
@@ -21,6 +22,7 @@ export function renderReport(report: Report): string {
     ...Object.entries(report.throughput).flatMap(([callers, found]) =>
       throughputRows(`${callers} callers`, found),
     ),
+    ...transferRows(report.transfers),
     plain('start: listening', `${startUp.listeningMs.toFixed(0)} ms`),
     plain('start: first call answered', `${startUp.firstCallMs.toFixed(0)} ms`),
     plain('memory, idle', mebibytes(memory.idle)),
@@ -63,6 +65,27 @@ function throughputRows(what: string, found: Readonly<Record<string, Throughput 
           },
         ],
   );
+}
+
+function transferRows({ large, small, largeBytes }: Transfers): Row[] {
+  const size = mebibytes(largeBytes);
+  return [
+    ...speedRows(`${size} into a container`, large.up, largeBytes),
+    ...speedRows(`${size} out of a container`, large.down, largeBytes),
+    ...latencyRows('4 KiB into a container', small.up),
+    ...latencyRows('4 KiB out of a container', small.down),
+  ];
+}
+
+function speedRows(what: string, found: Readonly<Record<string, Latency>>, bytes: number): Row[] {
+  const entries = Object.entries(found);
+  const first = entries[0]?.[1].medianMs ?? Number.NaN;
+  return entries.map(([way, { medianMs }]) => ({
+    what: `${what}: ${way}`,
+    figure: `${(bytes / 1_000 / medianMs).toFixed(0)} MB/s`,
+    spread: `${(medianMs / 1_000).toFixed(2)} s`,
+    ratio: (first / medianMs).toFixed(2),
+  }));
 }
 
 function plain(what: string, figure: string): Row {

@@ -20,6 +20,8 @@ export interface Effort {
   readonly warmUp: number;
   /** Of what costs more than half a second each. */
   readonly slowRounds: number;
+  /** Of a large file. */
+  readonly transfers: number;
   readonly windowMs: number;
   readonly windows: number;
   readonly starts: number;

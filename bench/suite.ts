@@ -12,13 +12,14 @@ import {
   startUp,
   throughput,
 } from './stages.ts';
+import { transfers } from './transfers.ts';
 
 export const full: Effort = {
-  ...{ rounds: 100, warmUp: 60, slowRounds: 15, windowMs: 4_000, windows: 3 },
+  ...{ rounds: 100, warmUp: 60, slowRounds: 15, transfers: 5, windowMs: 4_000, windows: 3 },
   ...{ starts: 5, restMs: 5_000, sessions: 1_000 },
 };
 export const quick: Effort = {
-  ...{ rounds: 10, warmUp: 5, slowRounds: 3, windowMs: 1_000, windows: 1 },
+  ...{ rounds: 10, warmUp: 5, slowRounds: 3, transfers: 1, windowMs: 1_000, windows: 1 },
   ...{ starts: 1, restMs: 500, sessions: 100 },
 };
 
@@ -40,6 +41,7 @@ export async function measure(effort: Effort) {
         8: await throughput(node, gateway, 8, effort),
         64: await throughput(node, gateway, 64, effort),
       },
+      transfers: await transfers(node, effort),
       startUp: await startUp(node, effort),
       memory: await memory(node, effort),
       surfaceBytes: await surfaceBytes(gateway.url),

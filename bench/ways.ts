@@ -48,6 +48,10 @@ export function freshConnection(sshd: Sshd, line: string): Way {
 
 export interface ControlMaster {
   run(line: string): Way;
+  /** Either path may be on the host, and then begins with `host:`. */
+  scp(from: string, to: string): Way;
+  /** One command of the batch language of sftp. */
+  sftp(order: string): Way;
   close(): void;
 }
 
@@ -66,18 +70,25 @@ export function openControlMaster({ host, port, keyFile }: Sshd): ControlMaster 
   const target = `root@${host}`;
   const master = spawnSync('ssh', [...options, ...trust, '-M', '-N', '-f', target], { stdio: 'ignore' });
   if (master.status !== 0) throw new Error(`ssh -M ended with ${master.status ?? master.signal}`);
+  // Over the master's socket neither port nor key is asked for.
+  const shared = ['-q', '-F', 'none', '-o', `ControlPath=${join(folder, 'socket')}`];
+  const remote = (path: string) => path.replace(/^host:/, `${target}:`);
   return {
-    run: (line) => () =>
-      new Promise((resolve, reject) => {
-        execFile('ssh', [...options, target, line], (error) =>
-          error === null ? resolve() : reject(error),
-        ).stdin?.end();
-      }),
+    run: (line) => program('ssh', [...options, target, line]),
+    scp: (from, to) => program('scp', [...shared, remote(from), remote(to)]),
+    sftp: (order) => program('sftp', [...shared, '-b', '-', target], `${order}\n`),
     close() {
       spawnSync('ssh', [...options, '-O', 'exit', target], { stdio: 'ignore' });
       rmSync(folder, { recursive: true, force: true });
     },
   };
+}
+
+function program(name: string, args: readonly string[], stdin = ''): Way {
+  return () =>
+    new Promise((resolve, reject) => {
+      execFile(name, args, (error) => (error === null ? resolve() : reject(error))).stdin?.end(stdin);
+    });
 }
 
 async function connect({ host, port, privateKey }: Sshd): Promise<Client> {

@@ -25,7 +25,7 @@ export const fileErrors = {
     'not_started',
     false,
     ({ where }) => `The directory of the path does not exist ${where}, or a part of it is no directory.`,
-    'Correct the path, or set create_directories to true.',
+    'Correct the path; an upload can make missing directories at its destination with create_directories.',
   ),
   IS_DIRECTORY: row<{ where: string }>(
     'not_started',
@@ -97,6 +97,12 @@ export const fileErrors = {
     ({ timeoutS }) =>
       `The transfer was not complete within ${timeoutS} s (TRANSFER_TIMEOUT). The destination was not touched.`,
     'Call again, with less at a time or when the network is faster.',
+  ),
+  TRANSFER_UNCERTAIN: row<{ why: string }>(
+    'unknown',
+    false,
+    ({ why }) => `The file had arrived and was being put into its place when ${why}.`,
+    'Compare the SHA-256 of the destination before calling again: it is either the old file or the new one, as a whole.',
   ),
   TRANSFER_UNPROVEN: row<{ why: string }>(
     'failed',

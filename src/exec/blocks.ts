@@ -13,10 +13,16 @@ export async function* inBlocks(
       bytes += part.length;
       at += part.length;
       if (bytes < blockBytes) break;
-      yield Buffer.concat(waiting);
+      yield joined(waiting);
       waiting = [];
       bytes = 0;
     }
   }
-  if (bytes > 0) yield Buffer.concat(waiting);
+  if (bytes > 0) yield joined(waiting);
+}
+
+function joined([first, ...others]: readonly Uint8Array[]): Buffer<ArrayBufferLike> {
+  if (first === undefined || others.length > 0)
+    return Buffer.concat(first === undefined ? [] : [first, ...others]);
+  return Buffer.from(first.buffer, first.byteOffset, first.length);
 }

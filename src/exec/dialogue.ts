@@ -32,15 +32,15 @@ const maxWaitingBytes = 1024 * 1024;
 const farewellMs = 5_000;
 
 /**
- * Runs the command for as long as `talk` lasts; then its input is closed, and it ends by itself, so that it can
- * clean up. When the signal aborts, what `talk` waits for throws TRANSFER_CANCELLED. Rejects as `talk` does, when
- * the command has ended.
+ * Runs the command for as long as `talk` lasts, timeoutMs at most; then its input is closed, and it ends by itself,
+ * so that it can clean up. When the signal aborts or the time is up, what `talk` waits for throws
+ * TRANSFER_CANCELLED or TRANSFER_TIMEOUT. Rejects as `talk` does, when the command has ended.
  */
 export async function converse<T>(input: {
   executor: Executor;
   command: Omit<Command, 'stdin'>;
   signal: AbortSignal;
-  /** Its signal aborts with the other one, and when the command has ended. */
+  /** Its signal aborts, with the error as its reason, when it can lead to nothing any more. */
   talk: (peer: Peer, signal: AbortSignal) => Promise<T>;
   /** Hears how the command ended, before this rejects. */
   onEnd?: ((ending: ExecResult | GatewayError) => void) | undefined;
@@ -48,21 +48,24 @@ export async function converse<T>(input: {
   const { executor, command, signal, talk } = input;
   const incoming = createIncoming();
   const outgoing = createOutgoing();
-  const late = new AbortController();
   const over = new AbortController();
-  let gone: PeerGone | undefined;
+  const late = new AbortController();
+  const timeoutMs = command.timeoutMs + farewellMs;
   const running = executor.run(
-    { ...command, stdin: outgoing.chunks },
+    { ...command, timeoutMs, stdin: outgoing.chunks },
     { signal: late.signal, onStdout: incoming.push },
   );
-  let shielded = false;
-  const cancel = () => {
-    if (shielded) return;
-    const cancelled = failure('TRANSFER_CANCELLED', {});
-    incoming.end(cancelled);
-    outgoing.fail(cancelled);
-    over.abort();
+  const silence = (reason: Error) => {
+    incoming.end(reason);
+    outgoing.fail(reason);
   };
+  const stop = (reason: Error) => {
+    silence(reason);
+    over.abort(reason);
+  };
+  const cancel = () => stop(failure('TRANSFER_CANCELLED', {}));
+  const timeoutS = command.timeoutMs / 1000;
+  const timer = setTimeout(() => stop(failure('TRANSFER_TIMEOUT', { timeoutS })), command.timeoutMs);
   if (signal.aborted) cancel();
   else signal.addEventListener('abort', cancel, { once: true });
   const ended = running.then(
@@ -71,34 +74,33 @@ export async function converse<T>(input: {
   );
   void ended.then((ending) => {
     input.onEnd?.(ending);
-    gone = new PeerGone(ending);
-    incoming.end(gone);
-    outgoing.fail(gone);
-    over.abort();
+    const gone = new PeerGone(ending);
+    // One that ended well has said all there was: that may still be on its way to where it goes.
+    if ('exitCode' in ending && ending.exitCode === 0) silence(gone);
+    else stop(gone);
   });
   const farewell = () => {
+    clearTimeout(timer);
     signal.removeEventListener('abort', cancel);
     outgoing.end();
     incoming.ignore();
-    const timer = setTimeout(() => late.abort(), farewellMs).unref();
-    return ended.finally(() => clearTimeout(timer));
+    const killer = setTimeout(() => late.abort(), farewellMs).unref();
+    return ended.finally(() => clearTimeout(killer));
   };
+  const shield = () => signal.removeEventListener('abort', cancel);
+  const { field, bytes } = incoming;
   try {
-    const shield = () => {
-      shielded = true;
-    };
-    const peer = { field: incoming.field, bytes: incoming.bytes, send: outgoing.send, shield };
-    const value = await talk(peer, over.signal);
+    const value = await talk({ field, bytes, send: outgoing.send, shield }, over.signal);
     void farewell();
     return value;
   } catch (error) {
-    const endedFirst = signal.aborted ? undefined : gone;
+    const reason: unknown = over.signal.aborted ? over.signal.reason : undefined;
     await farewell();
-    throw endedFirst !== undefined && isCancellation(error) ? endedFirst : error;
+    throw reason !== undefined && isCancellation(error) ? reason : error;
   }
 }
 
-/** What was stopped only because the command had ended tells nothing of the reason. */
+/** What was stopped only because all of it was to end tells nothing of the reason. */
 function isCancellation(error: unknown): boolean {
   return error instanceof GatewayError && /CANCELLED/.test(error.code);
 }

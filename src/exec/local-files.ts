@@ -1,7 +1,6 @@
 /** Files in a private place on this machine. */
 import { mkdir, open, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { failure } from '../base/errors.ts';
 import { inBlocks } from './blocks.ts';
 import { type StagedFile, StorageFailed } from './executor.ts';
 
@@ -19,7 +18,7 @@ export async function stageLocally(path: string): Promise<StagedFile> {
     async write(chunks, signal) {
       let position = 0;
       for await (const block of inBlocks(chunks, blockBytes)) {
-        if (signal.aborted) throw failure('TRANSFER_CANCELLED', {});
+        if (signal.aborted) throw signal.reason;
         const { bytesWritten } = await storage(file.write(block, 0, block.length, position));
         if (bytesWritten < block.length) throw new StorageFailed('short write');
         position += bytesWritten;
@@ -28,7 +27,7 @@ export async function stageLocally(path: string): Promise<StagedFile> {
     },
     async *read(size, signal) {
       for (let at = 0; at < size; ) {
-        if (signal.aborted) throw failure('TRANSFER_CANCELLED', {});
+        if (signal.aborted) throw signal.reason;
         const block = Buffer.allocUnsafe(Math.min(blockBytes, size - at));
         const { bytesRead } = await storage(file.read(block, 0, block.length, at));
         if (bytesRead === 0) return;

@@ -4,13 +4,14 @@ import ssh2, { type SFTPWrapper } from 'ssh2';
 import { failure } from '../base/errors.ts';
 import { inBlocks } from './blocks.ts';
 import { type StagedFile, StorageFailed } from './executor.ts';
+import { interruption } from './interruption.ts';
 import type { Lease } from './pool.ts';
 import type { Shells } from './shells.ts';
 
 /** What OpenSSH's server takes in one request. */
 const blockBytes = 255 * 1024;
 /** One request at a time would move one block a round trip. */
-const maxInFlight = 16;
+const maxInFlight = 8;
 const endOfFile = 1;
 /** How long a session that the server does not let go of keeps its place. */
 const lingerMs = 5_000;
@@ -82,7 +83,7 @@ export async function stageOverSftp(input: {
         await call<void>((done) => sftp.rmdir(directory, (error) => done(error, undefined)));
       };
       try {
-        await orAbort(removing(), abortion(AbortSignal.timeout(removeMs)));
+        await interruption(AbortSignal.timeout(removeMs)).race(removing());
       } finally {
         close();
       }
@@ -134,33 +135,16 @@ async function openSession(lease: Lease, host: string): Promise<Session> {
   return { sftp, call, lease };
 }
 
-/** Rejects when the signal aborts: a server may leave any request unanswered for as long as it likes. */
-function abortion(signal: AbortSignal): Promise<never> {
-  const aborted = new Promise<never>((_, reject) => {
-    const abort = () => reject(failure('TRANSFER_CANCELLED', {}));
-    if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort, { once: true });
-  });
-  aborted.catch(() => {});
-  return aborted;
-}
-
-async function orAbort<T>(action: Promise<T>, aborted: Promise<never>): Promise<T> {
-  action.catch(() => {});
-  return await Promise.race([action, aborted]);
-}
-
 async function writeAll(
   chunks: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
   write: (block: Uint8Array & Buffer, at: number) => Promise<void>,
 ): Promise<number> {
-  const aborted = abortion(signal);
+  const { race } = interruption(signal);
   const inFlight = new Set<Promise<void>>();
   let position = 0;
   let failed: unknown;
   for await (const block of inBlocks(chunks, blockBytes)) {
-    if (signal.aborted) throw failure('TRANSFER_CANCELLED', {});
     const writing = write(block, position)
       .catch((error: unknown) => {
         failed ??= error;
@@ -168,10 +152,10 @@ async function writeAll(
       .finally(() => inFlight.delete(writing));
     inFlight.add(writing);
     position += block.length;
-    while (inFlight.size >= maxInFlight) await Promise.race([...inFlight, aborted]);
+    while (inFlight.size >= maxInFlight) await race(Promise.race(inFlight));
     if (failed !== undefined) throw failed;
   }
-  await orAbort(Promise.all(inFlight), aborted);
+  await race(Promise.all(inFlight));
   if (failed !== undefined) throw failed;
   return position;
 }
@@ -181,7 +165,7 @@ async function* readAll(
   signal: AbortSignal,
   read: (at: number, length: number) => Promise<Buffer>,
 ): AsyncIterable<Buffer> {
-  const aborted = abortion(signal);
+  const { race } = interruption(signal);
   const asked: { readonly length: number; readonly block: Promise<Buffer> }[] = [];
   for (let at = 0; at < size || asked.length > 0; ) {
     while (at < size && asked.length < maxInFlight) {
@@ -194,8 +178,8 @@ async function* readAll(
     }
     const first = asked.shift();
     if (first === undefined) return;
-    if (signal.aborted) throw failure('TRANSFER_CANCELLED', {});
-    const block = await orAbort(first.block, aborted);
+    // A server may leave any request unanswered for as long as it likes.
+    const block = await race(first.block);
     if (block.length > 0) yield block;
     if (block.length < first.length) return;
   }

@@ -25,13 +25,20 @@ export function createDownload(input: { response: Response; path: string; stallM
   let heldTotal = 0;
 
   response.on('error', () => {});
+  let stalled = false;
   response.setTimeout(stallMs, () => {
-    if (response.writableLength > 0) response.destroy();
+    if (response.writableLength === 0) return;
+    stalled = true;
+    response.destroy();
   });
+  const gone = () =>
+    stalled
+      ? failure('TRANSFER_INTERRUPTED', { why: `the client took nothing for ${stallMs / 1000} s` })
+      : failure('TRANSFER_CANCELLED', {});
   const send = async (chunk: Uint8Array) => {
     if (!response.headersSent && file !== undefined) writeHeaders(response, { ...file, path });
     if (response.destroyed) throw gone();
-    if (!response.write(chunk)) await happens(response, 'drain');
+    if (!response.write(chunk)) await happens(response, 'drain', gone);
   };
 
   const sink: Sink = {
@@ -58,7 +65,7 @@ export function createDownload(input: { response: Response; path: string; stallM
       if (!response.headersSent) writeHeaders(response, { ...file, path });
       if (response.destroyed) throw gone();
       response.end();
-      await happens(response, 'finish');
+      await happens(response, 'finish', gone);
       ended = true;
     },
   };
@@ -70,11 +77,7 @@ export function createDownload(input: { response: Response; path: string; stallM
   };
 }
 
-function gone() {
-  return failure('TRANSFER_INTERRUPTED', { why: 'the client went away, or took nothing for too long' });
-}
-
-async function happens(response: Response, event: 'drain' | 'finish'): Promise<void> {
+async function happens(response: Response, event: 'drain' | 'finish', gone: () => Error): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const settle = () => {
       response.off(event, settle).off('close', settle);

@@ -12,7 +12,7 @@ export interface TransferAnswer {
 
 /** For a refused client that goes on sending. */
 const lingerMs = 2_000;
-const lingerBytes = 16 * 1024 * 1024;
+const pacedMs = 8;
 
 const retryAfterS = 5;
 const maxEvidenceChars = 8_000;
@@ -73,6 +73,7 @@ const statuses: Readonly<Record<string, number>> = {
   SHELL_UNSUPPORTED: 502,
   CONNECTION_LOST: 502,
   TRANSFER_INTERRUPTED: 502,
+  TRANSFER_UNCERTAIN: 502,
   TRANSFER_UNPROVEN: 502,
   AUDIT_UNAVAILABLE: 503,
   SHUTTING_DOWN: 503,
@@ -107,15 +108,19 @@ export function conclude(
   // Ended by Node, it would be destroyed at once; this way only our side of it ends.
   response.flushHeaders();
   response.write(bytes, () => socket.end());
-  let dropped = 0;
   const leave = () => void socket.destroy();
   const timer = setTimeout(leave, lingerMs);
   request.on('error', () => {});
-  request.on('data', (chunk: Buffer) => {
-    dropped += chunk.length;
-    if (dropped > lingerBytes) leave();
+  let pacer: NodeJS.Timeout | undefined;
+  request.on('data', () => {
+    // A proxy that never has to wait with its sending does not look for an answer.
+    request.pause();
+    pacer = setTimeout(() => request.resume(), pacedMs);
   });
   request.once('end', leave);
-  request.once('close', () => clearTimeout(timer));
+  request.once('close', () => {
+    clearTimeout(timer);
+    clearTimeout(pacer);
+  });
   request.resume();
 }

@@ -27,7 +27,9 @@ export interface TransferParts {
   readonly stallMs?: number | undefined;
 }
 
-const usualStallMs = 30_000;
+const usualSendStallMs = 30_000;
+/** Longer, for a system that takes bytes for a slow reader does so in large steps. */
+const usualTakeStallMs = 120_000;
 
 interface Admitted {
   readonly ticket: OpenedTicket;
@@ -131,7 +133,7 @@ interface Carrying extends Admitted {
 
 async function upload(carrying: Carrying): Promise<void> {
   const { request, response, ticket, parts } = carrying;
-  const { stallMs = usualStallMs } = parts;
+  const { stallMs = usualSendStallMs } = parts;
   parts.arrival.release(request);
   const arriving = createUpload({ request, response, maxBytes: ticket.maxBytes, stallMs });
   try {
@@ -151,7 +153,7 @@ async function download(carrying: Carrying): Promise<void> {
   const { request, response, ticket, parts } = carrying;
   const { container_path, host_path } = ticket.args;
   const path = String(container_path ?? host_path ?? '');
-  const leaving = createDownload({ response, path, stallMs: parts.stallMs ?? usualStallMs });
+  const leaving = createDownload({ response, path, stallMs: parts.stallMs ?? usualTakeStallMs });
   const answer = await call(carrying, { kind: 'sink', sink: leaving.sink });
   if (answer.kind === 'error') return conclude(request, response, failed(answer.error));
   if (!leaving.ended) throw new Error(`${ticket.tool} said that it is done and has not ended the file`);

@@ -68,7 +68,7 @@ export function createUpload(input: {
         throw fail(413, failure('TOO_LARGE', { what: 'The body', maxBytes, setting: 'MAX_FILE_SIZE' }));
       }
       if (request.readableEnded && request.complete) return undefined;
-      if (request.destroyed) throw interrupted('the client went away');
+      if (request.destroyed) throw failure('TRANSFER_CANCELLED', {});
       if (!(await change())) throw fail(408, interrupted(`the client sent nothing for ${stallMs / 1000} s`));
     }
     throw interrupted('nothing of the body is read any more');

@@ -88,7 +88,8 @@ export function createGate(input: {
       transfer: call.transfer,
       issueUrl: (use) => issueUrl({ ...use, tool: tool.name, args, principal: call.principal.name }),
     };
-    const leave = enter(tool, call.principal);
+    const moves = call.transfer !== undefined || tool.transfers?.(args) === true;
+    const leave = moves ? enter(call.principal) : () => {};
     const data = await tool.run(args, context).finally(leave);
     const moved = tool.transferred?.(data);
     const text = tool.show(data, args);
@@ -111,8 +112,7 @@ export function createGate(input: {
     }
   };
 
-  const enter = (tool: Tool, { name }: Principal): (() => void) => {
-    if (tool.transferred === undefined) return () => {};
+  const enter = ({ name }: Principal): (() => void) => {
     const leave = transferPlaces.enter(name);
     if (leave === undefined)
       throw failure('BUSY', { what: 'transfers (MAX_TRANSFERS of one token, 16 in all)', retryInS: 10 });

@@ -17,8 +17,8 @@ import type { Inventory } from './inventory.ts';
 
 export interface Files {
   /**
-   * Throws FILE_EXISTS, IS_DIRECTORY, NO_SPACE and the like; whatever it throws but CONNECTION_LOST and
-   * COMMAND_TIMEOUT, the destination is as it was.
+   * Throws FILE_EXISTS, IS_DIRECTORY, NO_SPACE and the like; whatever it throws but TRANSFER_UNCERTAIN,
+   * the destination is as it was.
    */
   upload(request: Omit<UploadRequest, 'route'>, options: TransferOptions): Promise<Uploaded>;
   /** What the sink was given counts only when it was ended. Throws FILE_NOT_FOUND, FILE_CHANGED, TOO_LARGE, … */

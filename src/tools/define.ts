@@ -77,7 +77,8 @@ interface Definition<I extends z.ZodObject, O extends z.ZodObject> {
   readonly show: (data: z.output<O>, args: z.output<I>) => string;
   /** For the audit log, where the call ran a command. */
   readonly exitCode?: (data: z.output<O>) => number;
-  /** Of tools that move files: a principal may have only so many of them under way. */
+  /** Whether these arguments move a file at once: a principal may have only so many of those under way. */
+  readonly transfers?: (args: z.output<I>) => boolean;
   readonly transferred?: (data: z.output<O>) => Transferred | undefined;
   readonly attach?: (data: z.output<O>, args: z.output<I>) => readonly Attachment[];
 }
@@ -89,9 +90,10 @@ type AnyData = Record<string, unknown>;
 export interface Tool
   extends Omit<
     Definition<z.ZodObject, z.ZodObject>,
-    'runs' | 'touches' | 'run' | 'show' | 'exitCode' | 'transferred' | 'attach'
+    'runs' | 'touches' | 'run' | 'show' | 'exitCode' | 'transfers' | 'transferred' | 'attach'
   > {
   readonly touches?: (args: AnyArguments) => { touches: Touched; mode?: number };
+  readonly transfers?: (args: AnyArguments) => boolean;
   readonly transferred?: (data: AnyData) => Transferred | undefined;
   readonly attach?: (data: AnyData, args: AnyArguments) => readonly Attachment[];
   readonly runs?: (args: AnyArguments) => { command: string; variables: readonly string[] };

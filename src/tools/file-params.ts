@@ -44,6 +44,8 @@ const Overwrite = z.boolean().default(false).meta({ description: 'Replace what i
 const AccountName = z
   .string()
   .regex(/^([A-Za-z_][A-Za-z0-9_.-]{0,31}|\d{1,10})$/, 'must be a name or a number')
+  // The next number is -1 to chown, which then changes nothing.
+  .refine((name) => !(Number(name) > 4_294_967_294), 'must be a name or a number')
   .optional();
 
 export const UploadFields = {

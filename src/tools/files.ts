@@ -36,8 +36,11 @@ function transferred(
   return { direction, route, bytes: bytes_transferred };
 }
 
+const transfers = ({ transfer }: { transfer?: 'url' | undefined }) => transfer === undefined;
+
 const upload = {
   output: UploadResult,
+  transfers,
   transferred: (data: Uploaded) => transferred('up', data),
   show: ({ message, sha256 }: Uploaded) =>
     sha256 === undefined ? message : `${message}\nSHA-256: ${sha256}`,
@@ -46,6 +49,7 @@ const upload = {
 const download = {
   output: DownloadResult,
   effect: 'read',
+  transfers,
   transferred: (data: Downloaded) => transferred('down', data),
   show({ message, sha256, content, encoding }: Downloaded): string {
     const sum = sha256 === undefined ? message : `${message}\nSHA-256: ${sha256}`;

@@ -4,6 +4,7 @@ import { proveCalls } from './calls.ts';
 import { sweep } from './clean.ts';
 import { proveDemo } from './demo.ts';
 import { docker, run, stopAll } from './docker.ts';
+import { proveFiles } from './files.ts';
 import { proveHealth } from './health.ts';
 import { proveImage } from './image.ts';
 import { proveInside } from './inside.ts';
@@ -25,6 +26,7 @@ async function proveProduct(report: Report, folder: string): Promise<void> {
     try {
       await check('comes up beside a real sshd', () => product.up());
       await report.section('calls', (each) => proveCalls(each, product));
+      await report.section('files', (each) => proveFiles(each, product));
       await report.section('metrics', (each) => proveMetrics(each, product));
       await report.section('inside', (each) => proveInside(each, product));
       await report.section('restart', (each) => proveRestart(each, product));

@@ -4,6 +4,7 @@ import { failure, type GatewayError } from '../../base/errors.ts';
 import type { FilePath } from '../../base/paths.ts';
 import { FieldTooLong, type Peer, PeerGone } from '../../exec/dialogue.ts';
 import { StorageFailed } from '../../exec/executor.ts';
+import { interruption } from '../../exec/interruption.ts';
 import type { Sink } from './ends.ts';
 import { getScript } from './get-script.ts';
 import { type Place, type Scripts, shellAt, whereIs } from './place.ts';
@@ -64,7 +65,7 @@ export function createDownload({ scripts, staging }: { scripts: Scripts; staging
         const pulled = await throughStaging(peer, opened, place.vmid, request, { ...options, signal });
         if (pulled !== undefined) return pulled;
       }
-      return await throughPeer(peer, opened, part, request, options);
+      return await throughPeer(peer, opened, part, request, { ...options, signal });
     };
     try {
       const { signal } = options;
@@ -92,8 +93,8 @@ export function createDownload({ scripts, staging }: { scripts: Scripts; staging
         if (pulled.size !== size || pulled.sha256 !== sha256) throw await unproven(request, pulled.said);
         begun = true;
         await request.sink.begin({ size, sha256 });
-        await deliver(staged.read(size, signal), { size, sha256 }, request, onProgress);
-        await request.sink.end();
+        await deliver(staged.read(size, signal), { size, sha256 }, request, { signal, onProgress });
+        await interruption(signal).race(request.sink.end());
         return { bytes: size, sha256, size, route: 'staging' as const };
       });
     } catch (error) {
@@ -138,8 +139,9 @@ async function throughPeer(
   opened: Opened,
   { offset, length }: Part,
   request: DownloadRequest,
-  { onProgress }: TransferOptions,
+  { signal, onProgress }: TransferOptions,
 ): Promise<Downloaded> {
+  const { race } = interruption(signal);
   const whole = length === opened.size;
   const announced = request.sumFirst && whole && opened.sums ? await sumOf(peer, request) : undefined;
   await request.sink.begin({ size: length, sha256: announced });
@@ -147,9 +149,9 @@ async function throughPeer(
   const changed = failure('FILE_CHANGED', { path: request.file.path });
   try {
     const expected = { size: length, sha256: announced };
-    const sha256 = await deliver(peer.bytes(length), expected, request, onProgress);
+    const sha256 = await deliver(peer.bytes(length), expected, request, { signal, onProgress });
     if ((await peer.field()) !== 'same') throw changed;
-    await request.sink.end();
+    await race(request.sink.end());
     return { bytes: length, sha256, size: opened.size, route: 'stream' };
   } catch (error) {
     // It said less, or more, than the file had when it was opened.
@@ -166,14 +168,15 @@ async function deliver(
   chunks: AsyncIterable<Uint8Array>,
   expected: { readonly size: number; readonly sha256: string | undefined },
   { sink, file }: DownloadRequest,
-  onProgress: TransferOptions['onProgress'],
+  { signal, onProgress }: TransferOptions,
 ): Promise<string> {
+  const { race } = interruption(signal);
   const hash = createHash('sha256');
   let bytes = 0;
   for await (const chunk of chunks) {
     hash.update(chunk);
     bytes += chunk.length;
-    await sink.write(chunk);
+    await race(sink.write(chunk));
     onProgress(bytes, expected.size);
   }
   const sha256 = hash.digest('hex');

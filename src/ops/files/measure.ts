@@ -1,6 +1,7 @@
 /** Watches bytes pass: counts them, adds them up, keeps them within what was announced and allowed. */
 import { createHash } from 'node:crypto';
 import { failure } from '../../base/errors.ts';
+import { type Interruption, interruption } from '../../exec/interruption.ts';
 import type { Source } from './ends.ts';
 
 export interface Measured {
@@ -14,7 +15,7 @@ export interface Measured {
 /** Heard as bytes pass; the total is undefined where it is not known. */
 export type OnProgress = (bytes: number, total: number | undefined) => void;
 
-/** Iterating throws TOO_LARGE, SIZE_MISMATCH, TRANSFER_CANCELLED and whatever the source throws. */
+/** Iterating throws TOO_LARGE, SIZE_MISMATCH, the reason of the signal and whatever the source throws. */
 export function measure(
   source: Source,
   options: { maxBytes: number; signal: AbortSignal; onProgress: OnProgress },
@@ -22,9 +23,9 @@ export function measure(
   const hash = createHash('sha256');
   const { maxBytes, signal, onProgress } = options;
   let bytes = 0;
+  const { race } = interruption(signal);
   const chunks = async function* () {
-    for await (const chunk of source.chunks) {
-      if (signal.aborted) throw failure('TRANSFER_CANCELLED', {});
+    for await (const chunk of interruptible(source.chunks, race)) {
       bytes += chunk.length;
       if (bytes > maxBytes)
         throw failure('TOO_LARGE', { what: 'The file', maxBytes, setting: 'MAX_FILE_SIZE' });
@@ -44,4 +45,21 @@ export function measure(
     },
     sha256: () => hash.digest('hex'),
   };
+}
+
+/** The source may take as long as it likes for its next bytes; who waits for them may not. */
+async function* interruptible(
+  chunks: AsyncIterable<Uint8Array>,
+  race: Interruption['race'],
+): AsyncIterable<Uint8Array> {
+  const reader = chunks[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await race(reader.next());
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    void reader.return?.();
+  }
 }

@@ -64,18 +64,36 @@ export function createScripts(input: {
       return await converse({ executor, command, signal, talk, onEnd });
     },
     async explain(place, error, committed) {
-      if (error instanceof FieldTooLong && !committed)
+      if (committed) return uncertain(error instanceof PeerGone ? error.ending : error);
+      if (error instanceof FieldTooLong)
         return failure('UNEXPECTED_ANSWER', { from: shellAt(place) }, { cause: error });
-      if (error instanceof FieldTooLong) return failure('CONNECTION_LOST', { host: whereIs(place) });
-      if (!(error instanceof PeerGone)) return committed ? error : interrupted(error);
+      if (!(error instanceof PeerGone)) return interrupted(error);
       const { ending } = error;
-      if (ending instanceof GatewayError) return committed ? ending : interrupted(ending);
-      if (committed) return failure('CONNECTION_LOST', { host: whereIs(place) });
+      if (ending instanceof GatewayError) return interrupted(ending);
       if (place.kind === 'container') return await explainContainer(place.vmid, ending);
       const evidence = { stderr: wholeText(ending.stderr) };
       return failure('COMMAND_NOT_STARTED', { where: 'on the host' }, { evidence });
     },
   };
+
+  /** What the script itself has said stands; any other end of it leaves its last step in doubt. */
+  function uncertain(ending: unknown): unknown {
+    const why = doubt(ending);
+    return why === undefined ? ending : failure('TRANSFER_UNCERTAIN', { why }, { cause: ending });
+  }
+
+  function doubt(ending: unknown): string | undefined {
+    if (!(ending instanceof GatewayError)) return 'the shell that did it ended';
+    switch (ending.code) {
+      case 'CONNECTION_LOST':
+        return 'the connection to the host was lost';
+      case 'COMMAND_TIMEOUT':
+      case 'TRANSFER_TIMEOUT':
+        return `the time was up (TRANSFER_TIMEOUT, ${timeoutMs / 1000} s)`;
+      default:
+        return undefined;
+    }
+  }
 
   /** Before it was told to finish, no end of a command leaves its effect in doubt. */
   function interrupted(error: unknown): unknown {

@@ -59,12 +59,12 @@ export function createUpload(parts: { scripts: Scripts; staging: Staging; unfini
         bytes: source.size,
       });
     const temp = `.proxmox-mcp-${randomUUID()}.part`;
-    const measured = measure(source, { maxBytes, signal, onProgress });
     let entry: UnfinishedEntry | undefined;
     let committed = false;
     let cleanedUp = false;
 
     const talk = async (peer: Peer, over: AbortSignal): Promise<Uploaded> => {
+      const measured = measure(source, { maxBytes, signal: over, onProgress });
       const { directory, pid } = await enter(peer, request);
       entry = await unfinished.add({
         kind: 'part',

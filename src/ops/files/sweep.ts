@@ -14,7 +14,8 @@ const agedEveryMs = 6 * 3600_000;
 
 const partScript = `cd -P -- "$1" 2>/dev/null || exit 0; rm -f -- "./$2"; [ ! -e "./$2" ]`;
 const stagedScript = `rm -rf -- "$1"`;
-const agedScript = `find "$1" -maxdepth 1 -type d -name 'proxmox-mcp-*' -user "$(id -u)" -mmin +"$2" -exec rm -rf -- {} +`;
+/** SFTP is of the SSH user, also where commands run as root. */
+const agedScript = `find "$1" -maxdepth 1 -type d -name 'proxmox-mcp-*' -user "\${SUDO_UID:-$(id -u)}" -mmin +"$2" -exec rm -rf -- {} +`;
 
 /** SECURITY: what was written down is taken for no more than it can be: names that only transfers make. */
 const stagedName = /^\/[^\0]*\/proxmox-mcp-[0-9a-f-]{36}$/;

@@ -232,7 +232,7 @@ test('a client that leaves aborts the call and ends the writing', async (t) => {
   connection.socket.destroy();
   const ended = await eventually(() => stand.answers[0]);
   assert.equal(stand.calls[0]?.signal.aborted, true);
-  assert.ok(ended.kind === 'error' && ended.error.code === 'TRANSFER_INTERRUPTED', String(fault()));
+  assert.ok(ended.kind === 'error' && ended.error.code === 'TRANSFER_CANCELLED', String(fault()));
   assert.doesNotMatch(stand.log.join(''), /"level":"error"/);
 });
 
@@ -248,7 +248,7 @@ test('a client that leaves before the first byte aborts the call', async (t) => 
   await eventually(() => stand.calls[0]);
   connection.socket.destroy();
   const ended = await eventually(() => stand.answers[0]);
-  assert.ok(ended.kind === 'error' && ended.error.code === 'TRANSFER_INTERRUPTED');
+  assert.ok(ended.kind === 'error' && ended.error.code === 'TRANSFER_CANCELLED');
 });
 
 test('nothing is written faster than it is taken, and who takes nothing is cut off', async (t) => {

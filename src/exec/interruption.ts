@@ -1,0 +1,28 @@
+/** Lets waits end when a signal aborts, whatever it is that they wait for. */
+
+export interface Interruption {
+  /** Settles as the action does, or rejects with the signal's reason when that comes first. */
+  race<T>(action: Promise<T>): Promise<T>;
+}
+
+/** The signal's reason must be an Error. */
+export function interruption(signal: AbortSignal): Interruption {
+  const waiting = new Set<(reason: unknown) => void>();
+  const interrupt = () => {
+    for (const reject of waiting) reject(signal.reason);
+    waiting.clear();
+  };
+  signal.addEventListener('abort', interrupt, { once: true });
+  return {
+    race: (action) =>
+      new Promise((resolve, reject) => {
+        if (signal.aborted) {
+          // Nobody else hears of it any more.
+          action.catch(() => {});
+          return reject(signal.reason);
+        }
+        waiting.add(reject);
+        action.then(resolve, reject).finally(() => waiting.delete(reject));
+      }),
+  };
+}
