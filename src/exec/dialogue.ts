@@ -28,8 +28,6 @@ export class FieldTooLong extends Error {}
 const maxFieldBytes = 64 * 1024;
 /** What may wait here of what the command has said; more is left with the host. */
 const maxWaitingBytes = 1024 * 1024;
-/** How long a command may take to clean up when nobody talks with it any more. */
-const farewellMs = 5_000;
 
 /**
  * Runs the command for as long as `talk` lasts, timeoutMs at most; then its input is closed, and it ends by itself,
@@ -42,10 +40,12 @@ export async function converse<T>(input: {
   signal: AbortSignal;
   /** Its signal aborts, with the error as its reason, when it can lead to nothing any more. */
   talk: (peer: Peer, signal: AbortSignal) => Promise<T>;
+  /** How long the command may take to clean up when nobody talks with it any more; then it is killed. */
+  farewellMs: number;
   /** Hears how the command ended, before this rejects. */
   onEnd?: ((ending: ExecResult | GatewayError) => void) | undefined;
 }): Promise<T> {
-  const { executor, command, signal, talk } = input;
+  const { executor, command, signal, talk, farewellMs } = input;
   const incoming = createIncoming();
   const outgoing = createOutgoing();
   const over = new AbortController();

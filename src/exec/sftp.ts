@@ -11,7 +11,7 @@ import type { Shells } from './shells.ts';
 /** What OpenSSH's server takes in one request. */
 const blockBytes = 255 * 1024;
 /** One request at a time would move one block a round trip. */
-const maxInFlight = 8;
+const maxInFlight = 4;
 const endOfFile = 1;
 /** How long a session that the server does not let go of keeps its place. */
 const lingerMs = 5_000;

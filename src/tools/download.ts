@@ -67,9 +67,7 @@ async function fetch(
       sink,
       range: options.range,
       maxBytes: options.maxBytes ?? maxBytes,
-      tooLarge:
-        options.tooLarge ??
-        ((bytes) => failure('TOO_LARGE', { what: 'The file', maxBytes, setting: 'MAX_FILE_SIZE', bytes })),
+      tooLarge: options.tooLarge ?? ((bytes) => tooLarge(bytes, maxBytes)),
       sumFirst: options.sumFirst ?? false,
       judge: (path) => judge({ place: place.kind, path }),
     },
@@ -102,7 +100,7 @@ async function toFolder(
 }
 
 async function inline(args: DownloadArgs, from: DownloadFrom, context: ToolContext): Promise<DownloadedData> {
-  const { maxInlineBytes } = context.limits;
+  const { maxInlineBytes, maxFileBytes } = context.limits;
   const { offset, length } = args;
   const chunks: Uint8Array[] = [];
   const sink: Sink = {
@@ -113,8 +111,11 @@ async function inline(args: DownloadArgs, from: DownloadFrom, context: ToolConte
   const ranged = offset !== undefined || length !== undefined;
   const done = await fetch(sink, from, context, {
     ...(ranged && { range: { offset: offset ?? 0, length: length ?? Number.MAX_SAFE_INTEGER } }),
-    maxBytes: maxInlineBytes,
-    tooLarge: (bytes) => failure('TOO_LARGE_INLINE', { bytes, maxBytes: maxInlineBytes }),
+    maxBytes: Math.min(maxInlineBytes, maxFileBytes),
+    tooLarge: (bytes) =>
+      bytes > maxFileBytes && !ranged
+        ? tooLarge(bytes, maxFileBytes)
+        : failure('TOO_LARGE_INLINE', { bytes, maxBytes: Math.min(maxInlineBytes, maxFileBytes) }),
   });
   const bytes = Buffer.concat(chunks);
   const text = isUtf8(bytes) && !bytes.includes(0);
@@ -139,4 +140,8 @@ function issued({ url, expiresAt }: IssuedUrl, { target }: DownloadFrom, maxByte
     expires_at: expiresAt.toISOString(),
     max_bytes: maxBytes,
   };
+}
+
+function tooLarge(bytes: number, maxBytes: number): GatewayError {
+  return failure('TOO_LARGE', { what: 'The file', maxBytes, setting: 'MAX_FILE_SIZE', bytes });
 }

@@ -38,6 +38,9 @@ export interface Downloaded {
   readonly route: Route;
 }
 
+/** The script has nothing to clean up, and a file that nobody wants may be long. */
+const farewellMs = 500;
+
 /** An open file, as the script has found it. */
 interface Opened {
   readonly real: string;
@@ -69,7 +72,14 @@ export function createDownload({ scripts, staging }: { scripts: Scripts; staging
     };
     try {
       const { signal } = options;
-      return await scripts.converse({ place, script: getScript, args: [file.path], signal, talk });
+      return await scripts.converse({
+        place,
+        script: getScript,
+        args: [file.path],
+        signal,
+        talk,
+        farewellMs,
+      });
     } catch (error) {
       throw await scripts.explain(place, error, false);
     }
@@ -90,7 +100,8 @@ export function createDownload({ scripts, staging }: { scripts: Scripts; staging
       return await staging.withFile(signal, async (staged) => {
         const pulled = await staging.pull({ vmid, from: real, to: staged.path, size, signal });
         // SECURITY: pct reads as root of the host. Only what the container could read itself may leave.
-        if (pulled.size !== size || pulled.sha256 !== sha256) throw await unproven(request, pulled.said);
+        if (pulled.size !== size || pulled.sha256 !== sha256)
+          throw await unproven(peer, sha256, request, pulled.said);
         begun = true;
         await request.sink.begin({ size, sha256 });
         await deliver(staged.read(size, signal), { size, sha256 }, request, { signal, onProgress });
@@ -105,11 +116,19 @@ export function createDownload({ scripts, staging }: { scripts: Scripts; staging
     }
   }
 
-  /** What was pulled is not the file: it changed, or the host's disk could not hold it. */
-  async function unproven(request: DownloadRequest, said: string): Promise<GatewayError> {
+  /** What was pulled is not the file: it has changed, or the host could not hold it, or pct has failed. */
+  async function unproven(
+    peer: Peer,
+    sha256: string,
+    request: DownloadRequest,
+    said: string,
+  ): Promise<GatewayError> {
     const room = await staging.explainStorage(undefined);
     if (room.code === 'NO_SPACE') return room;
-    return failure('FILE_CHANGED', { path: request.file.path }, { evidence: { stderr: said } });
+    const evidence = { stderr: said };
+    if ((await sumOf(peer, request)) !== sha256)
+      return failure('FILE_CHANGED', { path: request.file.path }, { evidence });
+    return failure('TRANSFER_UNPROVEN', { why: 'what pct pull fetched is not the file' }, { evidence });
   }
 }
 

@@ -29,6 +29,8 @@ export interface Scripts {
     args: readonly string[];
     signal: AbortSignal;
     talk: (peer: Peer, signal: AbortSignal) => Promise<T>;
+    /** How long the script may take to clean up. */
+    farewellMs: number;
     onEnd?: (ending: ExecResult | GatewayError) => void;
   }): Promise<T>;
   /** In the words of a transfer, what ended it. `committed`: the script had been told to finish. */
@@ -51,17 +53,18 @@ export function createScripts(input: {
   };
 
   return {
-    async converse({ place, script, args, signal, talk, onEnd }) {
+    async converse({ place, script, args, ...rest }) {
       const mark = randomUUID();
       const shell: [string, ...string[]] = ['/bin/sh', '-c', script, 'sh', mark, ...args];
-      const argv = place.kind === 'host' ? shell : (await inventory.driver(signal)).attach(place.vmid, shell);
+      const argv =
+        place.kind === 'host' ? shell : (await inventory.driver(rest.signal)).attach(place.vmid, shell);
       const command = {
         argv: [...argv] as [string, ...string[]],
         timeoutMs,
         maxBytes: maxStderrBytes,
         announces: mark,
       };
-      return await converse({ executor, command, signal, talk, onEnd });
+      return await converse({ ...rest, executor, command });
     },
     async explain(place, error, committed) {
       if (committed) return uncertain(error instanceof PeerGone ? error.ending : error);

@@ -43,6 +43,8 @@ export interface TransferOptions {
   readonly onProgress: OnProgress;
 }
 
+/** The script takes its temporary file away; what is under way may have to end before. */
+const farewellMs = 5_000;
 /** Of one frame, where the size of the whole is not known before its end. */
 const frameBytes = 1024 * 1024;
 
@@ -93,6 +95,7 @@ export function createUpload(parts: { scripts: Scripts; staging: Staging; unfini
         args: [file.directory, file.name, temp],
         signal,
         talk,
+        farewellMs,
         onEnd(ending) {
           // One that was killed had no time to.
           cleanedUp = !(ending instanceof GatewayError) && ending.exitCode < 128;

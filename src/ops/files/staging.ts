@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { failure, type GatewayError } from '../../base/errors.ts';
 import { wholeText } from '../../exec/capture.ts';
-import type { Executor, StagedFile } from '../../exec/executor.ts';
+import { type Executor, type StagedFile, StorageFailed } from '../../exec/executor.ts';
 import { createTurns } from './turns.ts';
 import type { Unfinished } from './unfinished.ts';
 
@@ -89,7 +89,11 @@ export function createStaging(input: {
       const entry = await unfinished.add({ kind: 'staged', path: place });
       let removed = false;
       try {
-        const file = await executor.stage(`${place}/file`, signal);
+        const file = await executor.stage(`${place}/file`, signal).catch((error: unknown) => {
+          // What could not be made was taken away by whoever tried.
+          removed = error instanceof StorageFailed;
+          throw error;
+        });
         try {
           return await use(file);
         } finally {

@@ -1,4 +1,5 @@
 /** Takes away what unfinished transfers have left on the host and in containers. */
+import { GatewayError } from '../../base/errors.ts';
 import { wholeText } from '../../exec/capture.ts';
 import type { Executor } from '../../exec/executor.ts';
 import type { Inventory } from '../inventory.ts';
@@ -62,9 +63,21 @@ export function createSweep(input: {
   };
 
   return async (signal) => {
-    for (const entry of await unfinished.listStale()) await settle(entry, signal);
+    let failed: unknown;
+    for (const entry of await unfinished.listStale()) {
+      // One container that does not answer must not keep all others from being swept.
+      await settle(entry, signal).catch((error: unknown) => {
+        failed ??= error;
+      });
+      if (signal.aborted || isOutOfReach(failed)) break;
+    }
+    if (failed !== undefined) throw failed;
     if (performance.now() - agedAt < agedEveryMs) return;
     await succeeds(['/bin/sh', '-c', agedScript, 'sh', directory, String(agedMinutes)], signal);
     agedAt = performance.now();
   };
+}
+
+function isOutOfReach(error: unknown): boolean {
+  return error instanceof GatewayError && ['CONNECTION_LOST', 'HOST_UNREACHABLE'].includes(error.code);
 }
