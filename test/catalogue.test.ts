@@ -11,13 +11,20 @@ import { createServerBuilder } from '../src/mcp/server.ts';
 import { createAudit } from '../src/observe/audit.ts';
 import { createLog } from '../src/observe/log.ts';
 import { createMetrics } from '../src/observe/metrics.ts';
+import { createTransferFolder } from '../src/ops/files/transfer-folder.ts';
+import type { Residue } from '../src/ops/files/unfinished.ts';
 import { createOps } from '../src/ops/ops.ts';
 import { effects } from '../src/policy/rules.ts';
+import { createPlaces } from '../src/state/places.ts';
+import { createUnfinished } from '../src/state/unfinished.ts';
 import { catalog } from '../src/tools/catalog.ts';
 
 /** A host that nobody reaches: what tools look like must not need one. */
+const unreachable = () =>
+  Promise.reject(failure('HOST_UNREACHABLE', { host: 'nowhere', problem: 'there is none' }));
 const nowhere: Executor = {
-  run: () => Promise.reject(failure('HOST_UNREACHABLE', { host: 'nowhere', problem: 'there is none' })),
+  run: unreachable,
+  stage: unreachable,
   status: () => ({ connected: false, connections: 0, channels: 0, queued: 0 }),
   close: async () => {},
 };
@@ -26,6 +33,8 @@ const metrics = createMetrics({
   version: '0.0.0',
   gauges: { ssh: () => nowhere.status(), sessions: () => 0 },
 });
+
+const unfinished = createUnfinished<Residue>({ directory: '/nowhere/unfinished' });
 
 function buildServer() {
   const gate = createGate({
@@ -37,12 +46,27 @@ function buildServer() {
       allowedVmids: [],
       deniedVmids: [],
       dangerousCommands: false,
+      setuid: false,
+      allowedPaths: [],
+      deniedPaths: [],
     },
-    limits: { maxChars: 25_000, maxTimeoutS: 300 },
-    ops: createOps({ executor: nowhere, driverName: 'pct' }),
+    limits: { maxChars: 25_000, maxTimeoutS: 300, maxFileBytes: 10_485_760, maxInlineBytes: 1_048_576 },
+    ops: createOps({
+      executor: nowhere,
+      driverName: 'pct',
+      files: {
+        route: 'staging',
+        stagingDirectory: '/var/tmp',
+        timeoutMs: 900_000,
+        unfinished,
+        folder: createTransferFolder({ directory: '/nowhere/transfers' }),
+      },
+    }),
     audit: createAudit({ file: '/nowhere/audit.jsonl' }),
     metrics,
     log: createLog({ level: 'error', write: () => {} }),
+    transferPlaces: createPlaces({ each: 8, total: 64 }),
+    issueUrl: undefined,
   });
   return createServerBuilder({ gate, version: '0.0.0', maxChars: 25_000 })({ principal: { name: 'alice' } });
 }
@@ -62,7 +86,10 @@ let listed: readonly WireTool[] = [];
 before(async () => {
   listed = await listTools();
 });
-after(() => metrics.close());
+after(() => {
+  metrics.close();
+  unfinished.close();
+});
 
 function wireOf(name: string): WireTool {
   return listed.find((tool) => tool.name === name) ?? assert.fail(`${name} is not listed`);
@@ -156,7 +183,7 @@ for (const tool of catalog) {
 }
 
 test('a tool that only reads is never said to change anything, and the other way round', () => {
-  const reading = /^proxmox_(list|.*_(list|status|config|log))(_|$)/;
+  const reading = /^proxmox_(list|download|.*_(list|status|config|log))(_|$)/;
   for (const { name, effect } of catalog) assert.equal(effect === 'read', reading.test(name), name);
 });
 
@@ -165,9 +192,17 @@ test('all schemas together stay within what a model can be asked to read', () =>
   assert.ok(listed.length <= 40);
 });
 
-/** What callers of the earlier server send; its transfer tools join when the gateway has them. */
+/** What callers of the earlier server send. */
 const kept: Readonly<
-  Record<string, { required: readonly string[]; defaults: Readonly<Record<string, unknown>> }>
+  Record<
+    string,
+    {
+      required: readonly string[];
+      /** Required there, and no more. */
+      optional?: readonly string[];
+      defaults: Readonly<Record<string, unknown>>;
+    }
+  >
 > = {
   proxmox_container_exec_command: {
     required: ['vmid', 'command'],
@@ -178,12 +213,32 @@ const kept: Readonly<
   proxmox_start_container: { required: ['vmid'], defaults: {} },
   proxmox_stop_container: { required: ['vmid'], defaults: {} },
   proxmox_host_exec_command: { required: ['command'], defaults: { timeout: 30, response_format: 'text' } },
+  proxmox_download_file_from_container: {
+    required: ['vmid', 'container_path'],
+    optional: ['local_path'],
+    defaults: { overwrite: false },
+  },
+  proxmox_upload_file_to_container: {
+    required: ['vmid', 'container_path'],
+    optional: ['local_path'],
+    defaults: { permissions: '644', overwrite: false },
+  },
+  proxmox_download_file_from_host: {
+    required: ['host_path'],
+    optional: ['local_path'],
+    defaults: { overwrite: false },
+  },
+  proxmox_upload_file_to_host: {
+    required: ['host_path'],
+    optional: ['local_path'],
+    defaults: { permissions: '644', overwrite: false },
+  },
 };
-for (const [name, { required, defaults }] of Object.entries(kept)) {
+for (const [name, { required, optional = [], defaults }] of Object.entries(kept)) {
   test(`${name} still takes what it always took, and asks for nothing more`, () => {
     const { inputSchema } = wireOf(name);
     assert.deepEqual([...(inputSchema.required ?? [])].sort(), [...required].sort());
-    for (const argument of required) assert.ok(argument in propertiesOf(name));
+    for (const argument of [...required, ...optional]) assert.ok(argument in propertiesOf(name));
     for (const [argument, value] of Object.entries(defaults))
       assert.equal(propertiesOf(name)[argument]?.default, value, argument);
   });

@@ -10,7 +10,16 @@ function argumentsFor(name: string): Record<string, unknown> {
   return {
     ...('vmid' in input.shape && { vmid: 100 }),
     ...('command' in input.shape && { command: 'true' }),
+    ...fileArguments(input.shape),
   };
+}
+
+function fileArguments(shape: object): Record<string, unknown> {
+  const [name] = ['container_path', 'host_path'].filter((path) => path in shape);
+  if (name === undefined) return {};
+  return 'content' in shape
+    ? { [name]: '/tmp/every-tool', content: 'written', overwrite: true }
+    : { [name]: '/etc/hosts' };
 }
 
 async function callEach(
@@ -69,6 +78,83 @@ describe('a call that policy refuses', () => {
     );
   });
 });
+
+/** Which tools are left, and what a call of the others is refused with. */
+const ways: readonly {
+  env: Record<string, string>;
+  leaves: (tool: (typeof catalog)[number]) => boolean;
+  words: RegExp;
+}[] = [
+  { env: {}, leaves: ({ toolset }) => toolset !== 'host', words: /ENABLE_HOST_EXEC/ },
+  {
+    env: { READ_ONLY: 'true', ENABLE_HOST_EXEC: 'true' },
+    leaves: ({ effect }) => effect === 'read',
+    words: /READ_ONLY/,
+  },
+  {
+    env: { READ_ONLY: 'true', TOOLSETS: 'files,host' },
+    leaves: ({ effect, toolset }) => effect === 'read' && toolset === 'files',
+    words: /READ_ONLY|TOOLSETS|ENABLE_HOST_EXEC/,
+  },
+  {
+    env: { TOOLSETS: 'files', ENABLE_HOST_EXEC: 'true' },
+    leaves: ({ toolset }) => toolset === 'files',
+    words: /TOOLSETS/,
+  },
+  {
+    env: { TOOLSETS: 'containers', ENABLE_HOST_EXEC: 'true' },
+    leaves: ({ toolset }) => toolset === 'containers',
+    words: /TOOLSETS/,
+  },
+  { env: { TOOLSETS: 'host' }, leaves: () => false, words: /TOOLSETS|ENABLE_HOST_EXEC/ },
+];
+for (const { env, leaves, words } of ways) {
+  const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  test(`with ${settings.join(' ') || 'nothing set'} the others are neither shown nor carried out`, async () => {
+    const gateway = await startTestGateway({ env });
+    try {
+      const client = await gateway.modern();
+      const { tools } = await client.listTools();
+      const left = catalog.filter(leaves);
+      assert.deepEqual(
+        tools.map(({ name }) => name),
+        left.map(({ name }) => name),
+      );
+      for (const tool of catalog) {
+        if (leaves(tool)) continue;
+        const mark = gateway.lab.control.heardTotal;
+        const refused = failureOf(
+          await client.callTool({ name: tool.name, arguments: argumentsFor(tool.name) }),
+        );
+        assert.equal(refused.code, 'PERMISSION_DENIED', tool.name);
+        assert.match(refused.error, words);
+        assert.deepEqual(ordersTo(gateway.lab, mark).filter(isOfCalls), []);
+      }
+    } finally {
+      await gateway.close();
+    }
+  });
+}
+
+/** Not the look at the login shell and the sweep that follow a connection. */
+function isOfCalls(line: string): boolean {
+  return !line.includes('shell-probe:') && !line.includes('proxmox-mcp-*');
+}
+
+for (const env of [{ DENIED_VMIDS: '100' }, { ALLOWED_VMIDS: '101-999' }])
+  test(`with ${JSON.stringify(env)} no tool reaches the guest, and all others still work`, async () => {
+    const gateway = await startTestGateway({ env: { ...env, ENABLE_HOST_EXEC: 'true' } });
+    try {
+      await callEach(gateway, (name, result) => {
+        const { target } = catalog.find((tool) => tool.name === name) ?? assert.fail(name);
+        const guest = target === 'container' && name !== 'proxmox_list_containers';
+        if (guest) assert.match(failureOf(result).error, /guest 100 is outside/, name);
+        else assert.notEqual(result.isError, true, `${name}: ${JSON.stringify(result)}`);
+      });
+    } finally {
+      await gateway.close();
+    }
+  });
 
 describe('arguments nobody asked for', () => {
   let gateway: TestGateway;

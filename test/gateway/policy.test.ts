@@ -83,7 +83,7 @@ test('a toolset that is switched off is gone, and says so when it is called', as
     const { tools } = await client.listTools();
     assert.deepEqual(
       tools.map(({ name }) => name),
-      ['proxmox_host_exec_command'],
+      ['proxmox_host_exec_command', 'proxmox_download_file_from_host', 'proxmox_upload_file_to_host'],
     );
     const refused = failureOf(await client.callTool({ name: 'proxmox_list_containers', arguments: {} }));
     assert.match(refused.error, /TOOLSETS/);

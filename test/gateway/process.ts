@@ -4,10 +4,19 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { eventually } from './harness.ts';
 
+function dockerfile(): string {
+  return readFileSync(new URL('../../Dockerfile', import.meta.url), 'utf8');
+}
+
+/** What the image tells the C library about memory. */
+export function imageMemory(): Record<string, string> {
+  const [, arenas = ''] = /MALLOC_ARENA_MAX=(\d+)/.exec(dockerfile()) ?? [];
+  return { MALLOC_ARENA_MAX: arenas };
+}
+
 /** The options of Node with which the image runs the gateway. */
 export function imageFlags(): string[] {
-  const dockerfile = readFileSync(new URL('../../Dockerfile', import.meta.url), 'utf8');
-  const entrypoint = /^ENTRYPOINT (\[.*\])$/m.exec(dockerfile)?.[1] ?? '[]';
+  const entrypoint = /^ENTRYPOINT (\[.*\])$/m.exec(dockerfile())?.[1] ?? '[]';
   return (JSON.parse(entrypoint) as string[]).filter((word) => word.startsWith('--'));
 }
 

@@ -23,6 +23,11 @@ export type Knob =
   | 'attach-delay-ms'
   /** No call of pct begins as long as it is set. */
   | 'pct-hangs'
+  /** Waiting of push and pull before they open the file in the container, and behind each block of 64 KiB. */
+  | 'copy-wait-ms'
+  | 'copy-block-ms'
+  /** What push and pull copy at most; nobody is told of the rest. */
+  | 'copy-max-bytes'
   | 'start-fails'
   /** How long a container takes to end after it was asked to. */
   | 'shutdown-ms';

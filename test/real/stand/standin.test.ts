@@ -144,6 +144,21 @@ describe('stand-ins against a real node', { skip }, () => {
     await replay(['pull-unicode'], { withoutAfter: true });
   });
 
+  test('push and pull that wait, and copy less than there is', async () => {
+    node.turn('copy-wait-ms', 150);
+    node.turn('copy-max-bytes', 70_000);
+    const before = performance.now();
+    const pushed = await session.exec('pct push 100 /root/g/8m.bin /tmp/cut');
+    const pulled = await session.exec('pct pull 100 /usr/bin/perl /root/g/cut');
+    const took = performance.now() - before;
+    node.turn('copy-wait-ms');
+    node.turn('copy-max-bytes');
+    assert.deepEqual([pushed.code, pulled.code], [0, 0]);
+    assert.ok(took >= 300, `${took} ms`);
+    const sizes = await session.exec('stat -c %s /root/g/cut; lxc-attach -n 100 -- stat -c %s /tmp/cut');
+    assert.equal(sizes.stdout.toString(), '70000\n70000\n');
+  });
+
   test('start, stop, shutdown, reboot', async () => {
     await replay(['start-101', 'start-running', 'start-unknown', 'start-other-node', 'start-template']);
     await replay(['exec-stopped-during', 'lxc-info-101-after-start']);

@@ -6,9 +6,11 @@ import { after, test } from 'node:test';
 import {
   absolutePath,
   flag,
+  httpUrl,
   integer,
   list,
   oneOf,
+  pathRules,
   readableFile,
   type Setting,
   SettingError,
@@ -149,3 +151,64 @@ for (const [what, content] of keys) {
     assert.doesNotMatch(problemOf(readableFile(about), content), new RegExp(canary));
   });
 }
+
+test('path rules are directories, everywhere or in one place, without the slash at their end', () => {
+  const everywhere = { place: undefined };
+  assert.deepEqual(
+    pathRules(about).parse('/srv, host:/var/lib/vz/ container:/etc//./ssh/ / host:/ //\tcontainer:/a:b'),
+    [
+      { path: '/srv', ...everywhere },
+      { path: '/var/lib/vz', place: 'host' },
+      { path: '/etc/ssh', place: 'container' },
+      { path: '/', ...everywhere },
+      { path: '/', place: 'host' },
+      { path: '/', ...everywhere },
+      { path: '/a:b', place: 'container' },
+    ],
+  );
+});
+
+test('a path rule that could be meant otherwise than it counts is refused by name', () => {
+  for (const [item, problem] of [
+    ['srv', /absolute path/],
+    ['./srv', /absolute path/],
+    ['/srv/../etc', /\.\. segment/],
+    ['/..', /\.\. segment/],
+    ['host:', /absolute path/],
+    ['host:srv', /absolute path/],
+    ['node:/srv', /absolute path/],
+    ['HOST:/srv', /absolute path/],
+    ['host:container:/srv', /absolute path/],
+    ['/srv/.', /name a file, not a directory/],
+    [`/${'a'.repeat(256)}`, /more than 255 bytes/],
+    ['/a\0b', /NUL/],
+  ] as const) {
+    assert.match(problemOf(pathRules(about), `/ok,${item}`), problem, item);
+    assert.ok(problemOf(pathRules(about), item).startsWith(`holds ${JSON.stringify(item)}, which `), item);
+  }
+  for (const value of [',', ' ']) assert.match(problemOf(pathRules(about), value), /only separators/);
+});
+
+test('an address for clients keeps its path and loses the slash at its end', () => {
+  for (const [value, parsed] of [
+    ['https://mcp.lan', 'https://mcp.lan'],
+    ['https://mcp.lan/', 'https://mcp.lan'],
+    ['HTTP://MCP.lan:8080//', 'http://mcp.lan:8080'],
+    ['https://mcp.lan/gateway/', 'https://mcp.lan/gateway'],
+    ['http://[::1]:8000', 'http://[::1]:8000'],
+  ] as const)
+    assert.equal(httpUrl(about).parse(value), parsed);
+  assert.equal(httpUrl(about).fallback, undefined);
+});
+
+test('what is no plain address of a web server is refused, and no password in it is shown', () => {
+  for (const value of [
+    ...['mcp.lan', 'mcp.lan:443', '//mcp.lan', '/transfers', 'ftp://mcp.lan', 'javascript:alert(1)', ''],
+    ...['https://', 'https://a b', 'https://mcp.lan/?x=1', 'https://mcp.lan/#x', 'file:///etc/passwd'],
+    ...['https://user@mcp.lan', 'https://user:c4n4ry@mcp.lan', 'https://:c4n4ry@mcp.lan'],
+  ]) {
+    const problem = problemOf(httpUrl(about), value);
+    assert.match(problem, /such as https:\/\/mcp\.lan/, value);
+    assert.doesNotMatch(problem, /c4n4ry/);
+  }
+});

@@ -53,6 +53,22 @@ describe('progress', { concurrency: true }, () => {
     assert.ok(message.endsWith('🙂b'));
   });
 
+  test('a state takes the place of the one before, and of output', async (t) => {
+    const { told, progress } = start(t);
+    progress.onOutput('printed\n');
+    progress.onState('0.5 of 9.0 MiB sent');
+    progress.onState('1.0 of 9.0 MiB sent');
+    await pause(1_500);
+    assert.deepEqual(
+      told.map(({ message }) => message),
+      ['1.0 of 9.0 MiB sent'],
+    );
+    progress.onState('9.0 of 9.0 MiB sent');
+    await pause(1_200);
+    assert.equal(told.at(-1)?.message, '9.0 of 9.0 MiB sent');
+    assert.equal(told.length, 2);
+  });
+
   test('without output there is a sign of life before clients lose patience', async (t) => {
     const { told } = start(t);
     await pause(8_700);

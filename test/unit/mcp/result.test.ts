@@ -15,10 +15,24 @@ function errorOf(error: ReturnType<typeof failure>, maxChars = 1000): Record<str
 
 test('data goes beside its words', () => {
   const data = { vmid: 100, success: true };
-  assert.deepEqual(toolResult({ kind: 'ok', text: 'done', data }, 1000), {
+  assert.deepEqual(toolResult({ kind: 'ok', text: 'done', data, attachments: [] }, 1000), {
     content: [{ type: 'text', text: 'done' }],
     structuredContent: data,
   });
+});
+
+test('binary content is a resource and a URL a link, behind the words', () => {
+  const attachments = [
+    { kind: 'blob', uri: 'proxmox://containers/100/srv/a', base64: '/w==' },
+    { kind: 'link', uri: 'https://mcp.lan/transfers/t', name: 'a' },
+  ] as const;
+  const { content } = toolResult({ kind: 'ok', text: 'done', data: {}, attachments }, 1000);
+  const mimeType = 'application/octet-stream';
+  assert.deepEqual(content, [
+    { type: 'text', text: 'done' },
+    { type: 'resource', resource: { uri: 'proxmox://containers/100/srv/a', mimeType, blob: '/w==' } },
+    { type: 'resource_link', uri: 'https://mcp.lan/transfers/t', name: 'a', mimeType },
+  ]);
 });
 
 test('a failure has the keys that clients know and those that a program can act on', () => {

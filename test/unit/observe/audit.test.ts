@@ -110,6 +110,13 @@ test('an earlier log is continued, and neither file nor folder is open to others
   assert.equal(statSync(join(file, '..')).mode & 0o777, 0o700);
 });
 
+test('of the content of a file the size is recorded, and of what names it every word', async (t) => {
+  const named = { container_path: '/srv/a', local_path: 'in/a', permissions: '640', sha256: 'ab', size: 6 };
+  const args = await recorded(t, { ...named, content: 'c4n4ry' });
+  assert.deepEqual(args, { ...named, content: '*** (6 bytes)' });
+  assert.deepEqual(await recorded(t, { content: 'é'.repeat(1_000_000) }), { content: '*** (2000000 bytes)' });
+});
+
 test('values of env and stdin are never recorded, their names and sizes are', async (t) => {
   const args = await recorded(t, { env: { PGPASSWORD: 'c4n4ry', LANG: 'c4n4ry' }, stdin: 'c4n4ry é' });
   assert.deepEqual(args, { env: { PGPASSWORD: '***', LANG: '***' }, stdin: '*** (9 bytes)' });

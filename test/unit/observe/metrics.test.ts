@@ -48,6 +48,19 @@ test('a call is counted by tool, effect and outcome, and its time by tool', asyn
   assert.equal(found.get('proxmox_mcp_tool_call_duration_seconds_count{tool="a"}'), 3);
 });
 
+test('a transfer is counted in bytes and seconds, by direction and route', async (t) => {
+  const metrics = create(t);
+  metrics.transferred({ direction: 'up', route: 'staging', bytes: 1000, seconds: 0.3 });
+  metrics.transferred({ direction: 'up', route: 'staging', bytes: 24, seconds: 4 });
+  metrics.transferred({ direction: 'down', route: 'stream', bytes: 0, seconds: 0.02 });
+  const found = await samples(metrics);
+  const up = 'direction="up",route="staging"';
+  assert.equal(found.get(`proxmox_mcp_transfer_bytes_total{${up}}`), 1024);
+  assert.equal(found.get('proxmox_mcp_transfer_bytes_total{direction="down",route="stream"}'), 0);
+  assert.equal(found.get(`proxmox_mcp_transfer_duration_seconds_count{${up}}`), 2);
+  assert.equal(found.get(`proxmox_mcp_transfer_duration_seconds_bucket{le="0.5",${up}}`), 1);
+});
+
 test('calls under way go up and down', async (t) => {
   const metrics = create(t);
   metrics.callStarted();

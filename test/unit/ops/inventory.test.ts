@@ -32,6 +32,7 @@ function host(answer: (script: string, args: readonly string[]) => string | numb
         background: false,
       };
     },
+    stage: () => assert.fail('nothing is staged here'),
     status: () => ({ connected: true, connections: 1, channels: 0, queued: 0 }),
     async close() {},
   };

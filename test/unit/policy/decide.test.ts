@@ -15,6 +15,9 @@ const defaults: Rules = {
   allowedVmids: [],
   deniedVmids: [],
   dangerousCommands: false,
+  setuid: false,
+  allowedPaths: [],
+  deniedPaths: [],
 };
 
 const guest: LocatedGuest = { vmid: 100, node: 'pve1', kind: 'container', name: 'web', tags: [] };
@@ -60,7 +63,13 @@ const ruleSets: readonly {
     name: 'TOOLSETS=containers with ENABLE_HOST_EXEC',
     rules: { toolsets: ['containers'], hostExec: true },
     allows: ({ toolset }) => toolset === 'containers',
-    setting: /host is switched off \(TOOLSETS\)/,
+    setting: /^the toolset (host|files) is switched off \(TOOLSETS\)$/,
+  },
+  {
+    name: 'TOOLSETS=files with ENABLE_HOST_EXEC',
+    rules: { toolsets: ['files'], hostExec: true },
+    allows: ({ toolset }) => toolset === 'files',
+    setting: /^the toolset (host|containers) is switched off \(TOOLSETS\)$/,
   },
   {
     name: 'TOOLSETS=host without ENABLE_HOST_EXEC',
@@ -171,3 +180,38 @@ test('who may not reach the guest does not hear about the command', () => {
   assert.match(reasonAgainst(intent, { deniedVmids: only(100) }) ?? '', /^guest 100 /);
   assert.match(reasonAgainst(intent, { readOnly: true }) ?? '', /READ_ONLY/);
 });
+
+const fileTools = catalog.filter(({ touches }) => touches !== undefined);
+test('what moves files, and nothing else, says which file it touches', () => {
+  assert.deepEqual(
+    fileTools.map(({ name }) => name),
+    catalog.flatMap(({ name }) => (name.includes('_file_') ? [name] : [])),
+  );
+});
+
+for (const tool of fileTools) {
+  const place = tool.target;
+  const mayTouch = (path: string, rules: Partial<Rules> = {}, mode?: number) =>
+    reasonAgainst(intentOf(tool, { touches: { place, path }, mode }), { hostExec: true, ...rules });
+
+  test(`${tool.name} touches a plain file, and no tree of the kernel, whatever is allowed`, () => {
+    assert.equal(mayTouch('/srv/a'), undefined);
+    const allowedPaths = ['/', '/proc', '/sys', '/dev'].map((path) => ({ path, place: undefined }));
+    for (const path of ['/proc/self/environ', '/sys/x', '/dev/sda', '/proc', '/dev'])
+      assert.match(mayTouch(path, { allowedPaths }) ?? '', /^files below \/(proc|sys|dev) are not/);
+  });
+
+  test(`${tool.name} makes setuid and setgid files only with ALLOW_SETUID`, () => {
+    for (const mode of [0o4755, 0o2755, 0o6755, 0o4000, 0o2000]) {
+      assert.match(mayTouch('/srv/a', {}, mode) ?? '', /ALLOW_SETUID=true/);
+      assert.equal(mayTouch('/srv/a', { setuid: true }, mode), undefined);
+    }
+    for (const mode of [0, 0o644, 0o777, 0o1777]) assert.equal(mayTouch('/srv/a', {}, mode), undefined);
+  });
+
+  test(`${tool.name} hears of a switched-off tool or a guest out of reach before it hears of its path`, () => {
+    const refused = (rules: Partial<Rules>) => mayTouch('/proc/x', rules, 0o4755);
+    assert.match(refused({ toolsets: ['containers'] }) ?? '', /TOOLSETS/);
+    if (place === 'container') assert.match(refused({ deniedVmids: only(100) }) ?? '', /^guest 100 /);
+  });
+}

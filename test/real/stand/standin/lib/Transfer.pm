@@ -54,11 +54,20 @@ sub create_file {
 
 # Neither a failed read nor a failed write is noticed.
 sub copy {
-    my ($from, $to) = @_;
+    my ($from, $to, $knobs) = @_;
+    my $left = $knobs->{'max-bytes'};
     while (sysread($from, my $block, 65_536)) {
+        $block = substr($block, 0, $left) if defined($left) && $left < length($block);
         my $written = syswrite($to, $block);
         return if !defined($written) || $written < length($block);
+        return if defined($left) && ($left -= $written) <= 0;
+        Node::pause_ms($knobs->{'block-ms'} // 0);
     }
+}
+
+# Read before the container is entered, where no knobs are.
+sub copy_knobs {
+    return { map { $_ => Node::knob("copy-$_") } qw(wait-ms block-ms max-bytes) };
 }
 
 # The configuration lock is held as long as the worker lives.
@@ -94,9 +103,11 @@ sub push_file {
     my ($param) = @_;
     Cli::fail('can only push files to a running CT') if !Node::running($param->{vmid});
     in_worker($param->{vmid}, sub {
+        my $knobs = copy_knobs();
         open(my $from, '<', $param->{file}) or report("failed to open $param->{file} for reading\n");
         enter_container($param->{vmid}, qw(user mnt));
-        copy($from, create_file($param->{destination}, $param));
+        Node::pause_ms($knobs->{'wait-ms'} // 0);
+        copy($from, create_file($param->{destination}, $param), $knobs);
     });
     return 0;
 }
@@ -106,10 +117,12 @@ sub pull_file {
     Cli::fail('can only pull files from a running VM at /usr/share/perl5/PVE/CLI/pct.pm line 664.')
       if !Node::running($param->{vmid});
     in_worker($param->{vmid}, sub {
+        my $knobs = copy_knobs();
         my $to = create_file($param->{destination}, $param);
         enter_container($param->{vmid}, 'mnt');
+        Node::pause_ms($knobs->{'wait-ms'} // 0);
         open(my $from, '<', $param->{path}) or report("failed to open $param->{path}: $!\n");
-        copy($from, $to);
+        copy($from, $to, $knobs);
     });
     return 0;
 }
