@@ -3,7 +3,7 @@ import { FsError } from '../files/fs-error.ts';
 import { fileNode, type Inode, linkNode, mayAccess } from '../files/inode.ts';
 import { absolute, addNode, locate, type Place, requireWritable } from '../files/tree.ts';
 import { type FileMode, type OpenFile, openDevice, openRegular, openTruncated } from './open-file.ts';
-import type { Process } from './process.ts';
+import type { Machine, Process } from './process.ts';
 
 export interface OpenOptions extends FileMode {
   readonly create?: boolean;
@@ -24,9 +24,21 @@ export const forWriting: OpenOptions = {
 };
 export const forAppending: OpenOptions = { read: false, write: true, append: true, create: true };
 
+/** What /proc/PID/fd/N of a machine is open on. */
+export function heldOn({ table }: Process, machine: Machine, path: string): OpenFile | undefined {
+  const [, pid, fd] = /^\/proc\/(\d+)\/fd\/(\d+)$/.exec(path) ?? [];
+  const owner = table.visibleFrom(machine).find((process) => process.pid === Number(pid));
+  return owner?.fds.get(Number(fd));
+}
+
 /** The place a path names for this process, with what its own descriptors are open on. Throws FsError. */
 export function placeAt(self: Process, path: string, { follow = true }: { follow?: boolean } = {}): Place {
   if (path === '') throw new FsError('ENOENT', path);
+  const held = heldOn(self, self.machine, path);
+  if (held !== undefined) {
+    const node = follow ? held.node : linkNode(targetOf(held));
+    return { ...locate(self.machine.files, '/'), name: path, node, path: held.path ?? path };
+  }
   const place = locate(self.machine.files, absolute(self.cwd, path), self.who, { follow });
   const fd = place.node?.kind === 'device' ? /^fd\/(\d+)$/.exec(place.node.device)?.[1] : undefined;
   if (fd === undefined) return place;
@@ -61,6 +73,8 @@ function targetOf({ node, path }: OpenFile): string {
 /** Throws FsError. The caller owns the result and releases it. */
 export function openPath(self: Process, path: string, options: OpenOptions): OpenFile {
   if (path === '') throw new FsError('ENOENT', path);
+  const held = heldOn(self, self.machine, path);
+  if (held !== undefined) return openAgain(self, held, path, options);
   const follow = options.exclusive !== true;
   const place = locate(self.machine.files, absolute(self.cwd, path), self.who, { follow });
   const { node } = place;
@@ -81,7 +95,9 @@ export function openPath(self: Process, path: string, options: OpenOptions): Ope
   if (node.kind === 'device') {
     if (node.device === 'socket') throw new FsError('ENXIO', path);
     const shared = /^fd\/(\d+)$/.exec(node.device);
-    return shared === null ? openDevice(node, path) : openAgain(self, Number(shared[1]), path, options);
+    return shared === null
+      ? openDevice(node, path)
+      : openAgain(self, self.fds.get(Number(shared[1])), path, options);
   }
   if (node.kind === 'symlink') throw new FsError('ELOOP', path);
   if (options.write) requireWritable(place);
@@ -91,9 +107,8 @@ export function openPath(self: Process, path: string, options: OpenOptions): Ope
     : openRegular(self.machine.files, node, place.path, options);
 }
 
-/** A regular file opened through /proc/self/fd begins anew; anything else is the same open file. */
-function openAgain(self: Process, fd: number, path: string, options: OpenOptions): OpenFile {
-  const file = self.fds.get(fd);
+/** A regular file opened through /proc begins anew; anything else is the same open file. */
+function openAgain(self: Process, file: OpenFile | undefined, path: string, options: OpenOptions): OpenFile {
   if (file === undefined) throw new FsError('ENOENT', path);
   const { node } = file;
   if (node?.kind === 'file') {

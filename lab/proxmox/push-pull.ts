@@ -4,7 +4,7 @@ import { FsError } from '../files/fs-error.ts';
 import { type FileNode, fileNode, mayAccess, root } from '../files/inode.ts';
 import { addNode, locate, requireWritable, truncate } from '../files/tree.ts';
 import { findGroup, findUser } from '../machine/users.ts';
-import { forReading, openPath } from '../process/open.ts';
+import { forReading, heldOn, openPath } from '../process/open.ts';
 import { type OpenFile, openDevice, openRegular } from '../process/open-file.ts';
 import type { Machine, Process } from '../process/process.ts';
 import { type Parsed, PveError } from './command-line.ts';
@@ -48,10 +48,12 @@ function ownership(machine: Machine, { options }: Parsed): Ownership {
 }
 
 /** Opens the target as the worker does: a new file, or the old one emptied with its mode and owner kept. */
-function createTarget(machine: Machine, path: string, owner: Ownership): FileNode {
+function createTarget(self: Process, machine: Machine, path: string, owner: Ownership): FileNode {
   let node: FileNode;
   try {
-    const place = locate(machine.files, path);
+    const held = heldOn(self, machine, path)?.node;
+    const place =
+      held === undefined ? locate(machine.files, path) : { ...locate(machine.files, '/'), node: held };
     if (place.node === undefined) {
       node = fileNode('', 0o644);
       addNode(place, node, root);
@@ -106,7 +108,7 @@ export async function push(self: Process, node: LabNode, parsed: Parsed): Promis
     }
     try {
       const path = fromRoot(destination);
-      const target = createTarget(machine, path, owner);
+      const target = createTarget(self, machine, path, owner);
       await copy(self, source, openRegular(machine.files, target, path, appending), node.pace.copyMs);
     } finally {
       source.release();
@@ -124,7 +126,7 @@ export async function pull(self: Process, node: LabNode, parsed: Parsed): Promis
     const owner = ownership(self.machine, parsed);
     const target = openHostTarget(self, destination, owner);
     try {
-      await copy(self, openSource(machine, fromRoot(path), path), target, node.pace.copyMs);
+      await copy(self, openSource(self, machine, fromRoot(path), path), target, node.pace.copyMs);
     } finally {
       target.release();
     }
@@ -134,13 +136,13 @@ export async function pull(self: Process, node: LabNode, parsed: Parsed): Promis
 function openHostTarget(self: Process, path: string, owner: Ownership): OpenFile {
   if (path.startsWith('/dev/')) return openPath(self, path, appending);
   const absolute = path.startsWith('/') ? path : `${self.cwd}/${path}`;
-  const node = createTarget(self.machine, absolute, owner);
+  const node = createTarget(self, self.machine, absolute, owner);
   return openRegular(self.machine.files, node, absolute, appending);
 }
 
-function openSource(machine: Machine, path: string, asGiven: string): OpenFile {
+function openSource(self: Process, machine: Machine, path: string, asGiven: string): OpenFile {
   try {
-    const { node } = locate(machine.files, path);
+    const node = heldOn(self, machine, path)?.node ?? locate(machine.files, path).node;
     if (node === undefined) throw new FsError('ENOENT', path);
     if (!mayAccess(node, root, 4)) throw new FsError('EACCES', path);
     if (node.kind === 'file') return openRegular(machine.files, node, path, forReading);

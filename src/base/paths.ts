@@ -32,6 +32,16 @@ export function parseFilePath(text: string): FilePath {
   };
 }
 
+/** Whether a text is the path of a file as `parseFilePath` writes it. */
+export function isFilePath(text: string): boolean {
+  try {
+    return parseFilePath(text).path === text;
+  } catch (error) {
+    if (error instanceof PathError) return false;
+    throw error;
+  }
+}
+
 /** Whether a path is the directory or lies below it: a prefix alone would take /srv-evil for /srv. */
 export function isWithin(path: string, directory: string): boolean {
   return directory === '/' || path === directory || path.startsWith(`${directory}/`);

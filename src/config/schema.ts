@@ -139,8 +139,8 @@ export const groups = {
       { about: 'Seconds for which a one-time URL can be used.' },
     ),
     MAX_TRANSFERS: integer(
-      { min: 1, max: 100, fallback: 8 },
-      { about: 'Transfers that one token may have under way at a time.' },
+      { min: 1, max: 16, fallback: 8 },
+      { about: 'Transfers that one token may have under way at a time, of 16 in all.' },
     ),
     TRANSFER_DIR: absolutePath({
       about: "The gateway's own folder for `local_path`; nothing else of its disk can be named.",

@@ -37,19 +37,21 @@ export async function stageOverSftp(input: {
     sftp.once('close', lease.release);
     sftp.end();
   };
-  try {
-    await call<void>((done) => sftp.mkdir(directory, { mode: 0o700 }, (error) => done(error, undefined)));
-  } catch (error) {
-    close();
-    throw error;
-  }
+  const { race } = interruption(signal);
+  const remove = () => race(call<void>((done) => sftp.rmdir(directory, (error) => done(error, undefined))));
   let handle: Buffer;
   try {
-    handle = await call<Buffer>((done) =>
-      sftp.open(path, READ | WRITE | CREAT | EXCL, { mode: 0o600 }, done),
+    await race(
+      call<void>((done) => sftp.mkdir(directory, { mode: 0o700 }, (error) => done(error, undefined))),
     );
+    handle = await race(
+      call<Buffer>((done) => sftp.open(path, READ | WRITE | CREAT | EXCL, { mode: 0o600 }, done)),
+    ).catch(async (error: unknown) => {
+      // Only what was refused is known not to be there; what was given up is swept later.
+      if (error instanceof StorageFailed) await remove().catch(() => {});
+      throw error;
+    });
   } catch (error) {
-    await call<void>((done) => sftp.rmdir(directory, (late) => done(late, undefined))).catch(() => {});
     close();
     throw error;
   }
@@ -109,13 +111,14 @@ async function openSession(lease: Lease, host: string): Promise<Session> {
   const sftp = await connection.sftp(host);
   const givenUp = new Set<() => void>();
   let over = false;
+  let unwatch = () => {};
   const end = () => {
     over = true;
     unwatch();
     for (const giveUp of givenUp) giveUp();
   };
   sftp.once('close', end).once('end', end);
-  const unwatch = connection.whenClosed(end);
+  unwatch = connection.whenClosed(end);
   const call: Call = (start) =>
     new Promise((resolve, reject) => {
       const giveUp = () =>

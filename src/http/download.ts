@@ -59,7 +59,10 @@ export function createDownload(input: { response: Response; path: string; stallM
         await send(first);
       }
     },
-    async end() {
+    async end(signal) {
+      // Who waits for it has no more time: what is not complete must not become it.
+      signal.addEventListener('abort', () => response.destroy(), { once: true });
+      if (signal.aborted) throw signal.reason;
       if (file === undefined || taken !== file.size) throw new RangeError('fewer bytes than were announced');
       for (const chunk of held) if (chunk.length > 0) await send(chunk);
       if (!response.headersSent) writeHeaders(response, { ...file, path });

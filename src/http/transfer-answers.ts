@@ -14,7 +14,6 @@ export interface TransferAnswer {
 const lingerMs = 2_000;
 const pacedMs = 8;
 
-const retryAfterS = 5;
 const maxEvidenceChars = 8_000;
 
 const newUrl = 'Call the tool again with transfer: "url" for a new URL.';
@@ -38,7 +37,6 @@ export function failed(error: GatewayError, status = statuses[error.code] ?? 500
       ...errorFacts(error, maxEvidenceChars),
       suggestion: `${error.advice} This URL is used up. ${newUrl}`,
     },
-    headers: status === 429 || status === 503 ? { 'retry-after': String(retryAfterS) } : {},
   };
 }
 
@@ -101,6 +99,8 @@ export function conclude(
     return void response.json(body);
   }
   const bytes = Buffer.from(JSON.stringify(body));
+  // Behind an answer that is still under way on the same connection.
+  if (response.socket === null) return void response.set('connection', 'close').end(bytes);
   const { socket } = request;
   response.set({ connection: 'close', 'content-type': 'application/json' });
   response.set('content-length', String(bytes.length));

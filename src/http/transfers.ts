@@ -78,8 +78,12 @@ function admit(request: Request, parts: TransferParts): Admitted | TransferAnswe
   }
   const unfit = ticket.method === 'PUT' ? unfitBody(request, ticket) : undefined;
   if (unfit !== undefined) return unfit;
-  if (used.take(ticket.id, ticket.issuedAt, ticket.expiresAt)) return { ticket, holder };
-  return refusal(410, 'URL_USED', 'This URL was used already, or the gateway has been restarted since.');
+  if (used.take(ticket)) return { ticket, holder };
+  return refusal(
+    410,
+    'URL_USED',
+    'This URL was used already, or the gateway has been restarted since, or too many were used in a short time.',
+  );
 }
 
 function misused({ method, headers }: Request, ticket: OpenedTicket): TransferAnswer | undefined {

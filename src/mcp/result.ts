@@ -5,10 +5,11 @@ import { bound, fence } from '../base/text.ts';
 import type { Attachment } from '../tools/define.ts';
 import type { Answer } from './call.ts';
 
-export function toolResult(answer: Answer, maxChars: number): CallToolResult {
+/** `version` is the revision of the protocol that the client speaks, where that is known. */
+export function toolResult(answer: Answer, maxChars: number, version?: string): CallToolResult {
   if (answer.kind === 'ok')
     return {
-      content: [{ type: 'text', text: answer.text }, ...answer.attachments.map(block)],
+      content: [{ type: 'text', text: answer.text }, ...blocks(answer.attachments, version)],
       structuredContent: answer.data,
     };
   // No structuredContent: clients of 2025 hold it against the output schema even when it is an error.
@@ -35,6 +36,13 @@ export function errorFacts(error: GatewayError, maxChars: number): Readonly<Reco
     ...untrusted('stdout'),
     ...untrusted('stderr'),
   };
+}
+
+/** A kind of content that a client does not know makes it refuse the whole result. */
+const linksSince = '2025-06-18';
+
+function blocks(attachments: readonly Attachment[], version = linksSince): CallToolResult['content'] {
+  return attachments.filter(({ kind }) => kind !== 'link' || version >= linksSince).map(block);
 }
 
 function block(attachment: Attachment): CallToolResult['content'][number] {

@@ -56,7 +56,7 @@ export function createServerBuilder(input: { gate: Gate; version: string; maxCha
           onOutput: progress?.onOutput,
           onState: progress?.onState,
         });
-        return toolResult(answer, maxChars);
+        return toolResult(answer, maxChars, server.getNegotiatedProtocolVersion());
       } catch (error) {
         if (error instanceof UnknownTool) throw new ProtocolError(-32602, 'There is no such tool');
         throw error;

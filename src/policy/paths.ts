@@ -16,8 +16,8 @@ export interface Touched {
 /** SECURITY: what the kernel shows there are no files; reading or writing them acts on the machine. */
 const kernel = ['/proc', '/sys', '/dev'];
 
-/** Keys, passwords and the whole cluster's configuration: only where an operator allowed them by name. */
-const clusterFiles = '/etc/pve';
+/** Keys, passwords and the whole cluster's configuration, and the database that they come from. */
+const clusterFiles = ['/etc/pve', '/var/lib/pve-cluster'];
 
 /** What keeps the path from being touched, in words that name the setting, or undefined. */
 export function pathProblem({ place, path }: Touched, rules: PathRules): string | undefined {
@@ -28,11 +28,8 @@ export function pathProblem({ place, path }: Touched, rules: PathRules): string 
   if (rules.deniedPaths.some(matches)) return 'the path is denied (DENIED_PATHS)';
   const allowed = rules.allowedPaths.filter(matches);
   if (rules.allowedPaths.length > 0 && allowed.length === 0) return 'the path is not among ALLOWED_PATHS';
-  if (
-    place === 'host' &&
-    isWithin(path, clusterFiles) &&
-    !allowed.some(({ path: named }) => isWithin(named, clusterFiles))
-  )
-    return `${clusterFiles} on the host is denied unless ALLOWED_PATHS names it, for example host:${clusterFiles}/lxc`;
+  const own = place === 'host' ? clusterFiles.find((directory) => isWithin(path, directory)) : undefined;
+  if (own !== undefined && !allowed.some(({ path: named }) => isWithin(named, own)))
+    return `${own} on the host is denied unless ALLOWED_PATHS names it, for example host:/etc/pve/lxc`;
   return undefined;
 }

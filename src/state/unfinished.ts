@@ -22,7 +22,7 @@ export interface Entry<Residue extends object> {
 }
 
 export interface Unfinished<Residue extends object> {
-  /** Resolves when it is written down, and not before it does may the thing begin. Throws NO_SPACE. */
+  /** Resolves when it is written down, and not before it does may the thing begin. Throws NO_SPACE, NOT_WRITABLE. */
   add(residue: Residue): Promise<Entry<Residue>>;
   /** Those that belong to no process, at most 10,000. The residue is as it was read: to be checked before it is believed. */
   listStale(): Promise<readonly Entry<Residue>[]>;
@@ -73,9 +73,9 @@ export function createUnfinished<Residue extends object>({
   return {
     async add(residue) {
       const [id, addedAt] = [randomUUID(), Date.now()];
-      await mkdir(directory, { recursive: true, mode: 0o700 });
       owned.add(id);
       try {
+        await mkdir(directory, { recursive: true, mode: 0o700 });
         await writeFile(pathOf(id), JSON.stringify({ addedAt, residue }), { flag: 'wx', mode: 0o600 });
       } catch (error) {
         owned.delete(id);
@@ -137,10 +137,10 @@ async function readStale(path: string, before: number) {
 }
 
 function translated(error: unknown): unknown {
-  const isFull = codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT';
-  return isFull
-    ? failure('NO_SPACE', { where: 'in the state folder of the gateway' }, { cause: error })
-    : error;
+  const code = codeOf(error);
+  const where = 'in the state folder of the gateway';
+  if (code === 'ENOSPC' || code === 'EDQUOT') return failure('NO_SPACE', { where }, { cause: error });
+  return failure('NOT_WRITABLE', { where, problem: `the system says ${String(code)}` }, { cause: error });
 }
 
 function codeOf(error: unknown): unknown {

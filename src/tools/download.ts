@@ -47,7 +47,7 @@ export async function downloadWith(
   return await inline(args, from, context);
 }
 
-async function fetch(
+async function receive(
   sink: Sink,
   { place, file }: DownloadFrom,
   context: ToolContext,
@@ -76,7 +76,7 @@ async function fetch(
 }
 
 async function toUrl(sink: Sink, from: DownloadFrom, context: ToolContext): Promise<DownloadedData> {
-  const done = await fetch(sink, from, context, { sumFirst: true });
+  const done = await receive(sink, from, context, { sumFirst: true });
   return { message: `${done.bytes} bytes of ${from.target} were downloaded.`, ...factsOf(done) };
 }
 
@@ -88,7 +88,7 @@ async function toFolder(
 ): Promise<DownloadedData> {
   const sink = context.ops.files.folder.createSink(localPath, { overwrite });
   try {
-    const done = await fetch(sink, from, context);
+    const done = await receive(sink, from, context);
     return {
       message: `${done.bytes} bytes of ${from.target} were downloaded to ${localPath} in the transfer folder.`,
       local_path: localPath,
@@ -109,13 +109,11 @@ async function inline(args: DownloadArgs, from: DownloadFrom, context: ToolConte
     end: async () => {},
   };
   const ranged = offset !== undefined || length !== undefined;
-  const done = await fetch(sink, from, context, {
+  const maxBytes = Math.min(maxInlineBytes, maxFileBytes);
+  const done = await receive(sink, from, context, {
     ...(ranged && { range: { offset: offset ?? 0, length: length ?? Number.MAX_SAFE_INTEGER } }),
-    maxBytes: Math.min(maxInlineBytes, maxFileBytes),
-    tooLarge: (bytes) =>
-      bytes > maxFileBytes && !ranged
-        ? tooLarge(bytes, maxFileBytes)
-        : failure('TOO_LARGE_INLINE', { bytes, maxBytes: Math.min(maxInlineBytes, maxFileBytes) }),
+    maxBytes,
+    tooLarge: (bytes) => failure('TOO_LARGE_INLINE', { bytes, maxBytes }),
   });
   const bytes = Buffer.concat(chunks);
   const text = isUtf8(bytes) && !bytes.includes(0);

@@ -30,8 +30,12 @@ export interface GatewayProcess {
   stop(signal: NodeJS.Signals): Promise<number | string>;
 }
 
-export function spawnGateway(command: 'serve' | 'stdio', env: Record<string, string>): GatewayProcess {
-  const child = spawn(process.execPath, ['src/main.ts', command], {
+export function spawnGateway(
+  command: 'serve' | 'stdio',
+  env: Record<string, string>,
+  flags: readonly string[] = [],
+): GatewayProcess {
+  const child = spawn(process.execPath, [...flags, 'src/main.ts', command], {
     env: { PATH: process.env.PATH ?? '', HOME: '/nonexistent', ...env },
     stdio: 'pipe',
   });

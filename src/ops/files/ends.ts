@@ -12,8 +12,11 @@ export interface Sink {
   begin(file: { readonly size: number; readonly sha256: string | undefined }): Promise<void>;
   /** Resolves when it can take more. The chunk is the sink's from then on. */
   write(chunk: Uint8Array): Promise<void>;
-  /** Called once, when all bytes were written and proven to be right. What was not ended must not look whole. */
-  end(): Promise<void>;
+  /**
+   * Called once, when all bytes were written and proven to be right. What was not ended must not look whole. Rejects
+   * with the signal's reason only where nothing has come into its place.
+   */
+  end(signal: AbortSignal): Promise<void>;
 }
 
 export type Transfer =

@@ -5,7 +5,7 @@
  * lines: `sum` and `send OFFSET LENGTH`, behind whose bytes it says whether the file is still what it was, and ends.
  *
  * SECURITY: the file is opened once, with the rights of the container, and looked at only when it is open: the
- * kernel says which one it is, so exchanging a link in between changes nothing. `command` keeps a failed
+ * kernel says which one it is, so exchanging a link in between changes nothing. pct gets to it by the same descriptor. `command` keeps a failed
  * redirection from ending the shell, and `<&3` hands on what some shells close for their children.
  */
 export const getScript = `
@@ -34,7 +34,7 @@ real=\${real%"\${newline}x"}
 before=$(facts)
 sums=
 command -v sha256sum >/dev/null && sums=yes
-tell at "$real" "\${before%% *}" "$sums"
+tell at "$real" "\${before%% *}" "$sums" "$$"
 while IFS=' ' read -r word offset length; do
   case $word in
     sum)

@@ -1,7 +1,7 @@
 /** Download: a regular file, opened with the rights of where it is; nothing counts that was not proven. */
 import { createHash } from 'node:crypto';
 import { failure, type GatewayError } from '../../base/errors.ts';
-import type { FilePath } from '../../base/paths.ts';
+import { type FilePath, isFilePath } from '../../base/paths.ts';
 import { FieldTooLong, type Peer, PeerGone } from '../../exec/dialogue.ts';
 import { StorageFailed } from '../../exec/executor.ts';
 import { interruption } from '../../exec/interruption.ts';
@@ -43,9 +43,10 @@ const farewellMs = 500;
 
 /** An open file, as the script has found it. */
 interface Opened {
-  readonly real: string;
   readonly size: number;
   readonly sums: boolean;
+  /** Where it stands open, for other processes of the container. */
+  readonly descriptor: string;
 }
 
 interface Part {
@@ -85,7 +86,7 @@ export function createDownload({ scripts, staging }: { scripts: Scripts; staging
     }
   };
 
-  /** Undefined where nothing can be staged on the host. */
+  /** Undefined where nothing can be staged on the host, or pct cannot get to the file. */
   async function throughStaging(
     peer: Peer,
     opened: Opened,
@@ -93,19 +94,19 @@ export function createDownload({ scripts, staging }: { scripts: Scripts; staging
     request: DownloadRequest,
     { signal, onProgress }: TransferOptions,
   ): Promise<Downloaded | undefined> {
-    const { size, real } = opened;
+    const { size, descriptor } = opened;
     const sha256 = await sumOf(peer, request);
     let begun = false;
     try {
       return await staging.withFile(signal, async (staged) => {
-        const pulled = await staging.pull({ vmid, from: real, to: staged.path, size, signal });
+        const pulled = await staging.pull({ vmid, from: descriptor, to: staged.path, size, signal });
+        if (pulled === undefined) return undefined;
         // SECURITY: pct reads as root of the host. Only what the container could read itself may leave.
-        if (pulled.size !== size || pulled.sha256 !== sha256)
-          throw await unproven(peer, sha256, request, pulled.said);
+        if (pulled.size !== size || pulled.sha256 !== sha256) throw await unproven(request, pulled.said);
         begun = true;
         await request.sink.begin({ size, sha256 });
         await deliver(staged.read(size, signal), { size, sha256 }, request, { signal, onProgress });
-        await interruption(signal).race(request.sink.end());
+        await request.sink.end(signal);
         return { bytes: size, sha256, size, route: 'staging' as const };
       });
     } catch (error) {
@@ -116,33 +117,25 @@ export function createDownload({ scripts, staging }: { scripts: Scripts; staging
     }
   }
 
-  /** What was pulled is not the file: it has changed, or the host could not hold it, or pct has failed. */
-  async function unproven(
-    peer: Peer,
-    sha256: string,
-    request: DownloadRequest,
-    said: string,
-  ): Promise<GatewayError> {
+  /** What was pulled is not the file: it has changed, or the host could not hold it. */
+  async function unproven(request: DownloadRequest, said: string): Promise<GatewayError> {
     const room = await staging.explainStorage(undefined);
     if (room.code === 'NO_SPACE') return room;
-    const evidence = { stderr: said };
-    if ((await sumOf(peer, request)) !== sha256)
-      return failure('FILE_CHANGED', { path: request.file.path }, { evidence });
-    return failure('TRANSFER_UNPROVEN', { why: 'what pct pull fetched is not the file' }, { evidence });
+    return failure('FILE_CHANGED', { path: request.file.path }, { evidence: { stderr: said } });
   }
 }
 
 async function open(peer: Peer, request: DownloadRequest): Promise<Opened> {
-  const { place, file } = request;
+  const { place } = request;
   await expect(peer, 'at', request);
-  const [real, digits, sums] = [await peer.field(), await peer.field(), await peer.field()];
-  // What is no number would be taken for one: '' is 0 to Number().
-  if (!/^\d{1,15}$/.test(digits)) throw failure('UNEXPECTED_ANSWER', { from: shellAt(place) });
+  const [real, digits] = [await peer.field(), await peer.field()];
+  const [sums, pid] = [await peer.field(), await peer.field()];
+  // SECURITY: a path with a .. in it would be judged by its words; and what is no number may be one to Number().
+  if (!/^\d{1,15}$/.test(digits) || !/^\d{1,10}$/.test(pid) || !isFilePath(real))
+    throw failure('UNEXPECTED_ANSWER', { from: shellAt(place) });
   const size = Number(digits);
   request.judge(real);
-  if (real.includes('\ufffd') && real !== file.path)
-    throw failure('NOT_READABLE', { where: whereIs(place), problem: 'its real path is not valid UTF-8' });
-  return { real, size, sums: sums === 'yes' };
+  return { size, sums: sums === 'yes', descriptor: `/proc/${pid}/fd/3` };
 }
 
 /** Throws what the request says of too much. */
@@ -160,7 +153,6 @@ async function throughPeer(
   request: DownloadRequest,
   { signal, onProgress }: TransferOptions,
 ): Promise<Downloaded> {
-  const { race } = interruption(signal);
   const whole = length === opened.size;
   const announced = request.sumFirst && whole && opened.sums ? await sumOf(peer, request) : undefined;
   await request.sink.begin({ size: length, sha256: announced });
@@ -170,7 +162,7 @@ async function throughPeer(
     const expected = { size: length, sha256: announced };
     const sha256 = await deliver(peer.bytes(length), expected, request, { signal, onProgress });
     if ((await peer.field()) !== 'same') throw changed;
-    await race(request.sink.end());
+    await request.sink.end(signal);
     return { bytes: length, sha256, size: opened.size, route: 'stream' };
   } catch (error) {
     // It said less, or more, than the file had when it was opened.

@@ -44,12 +44,14 @@ export function createScripts(input: {
 }): Scripts {
   const { executor, inventory, timeoutMs } = input;
 
-  const explainContainer = async (vmid: number, { stderr }: ExecResult): Promise<GatewayError> => {
+  const explainContainer = async (vmid: number, { stderr, begun }: ExecResult): Promise<GatewayError> => {
     const guest = await inventory.getLocal(vmid, AbortSignal.timeout(timeoutMs));
     if (guest.template) return failure('CONTAINER_IS_TEMPLATE', { vmid });
     if (guest.status !== 'running') return failure('CONTAINER_NOT_RUNNING', { vmid });
     const evidence = { stderr: wholeText(stderr) };
-    return failure('COMMAND_NOT_STARTED', { where: `in container ${vmid}` }, { evidence });
+    return begun
+      ? failure('TRANSFER_INTERRUPTED', { why: 'the shell in the container ended' }, { evidence })
+      : failure('COMMAND_NOT_STARTED', { where: `in container ${vmid}` }, { evidence });
   };
 
   return {
@@ -90,6 +92,8 @@ export function createScripts(input: {
     switch (ending.code) {
       case 'CONNECTION_LOST':
         return 'the connection to the host was lost';
+      case 'UNEXPECTED_ANSWER':
+        return 'the shell that did it gave no answer that is understood';
       case 'COMMAND_TIMEOUT':
       case 'TRANSFER_TIMEOUT':
         return `the time was up (TRANSFER_TIMEOUT, ${timeoutMs / 1000} s)`;

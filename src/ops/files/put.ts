@@ -1,7 +1,7 @@
 /** Upload: into a temporary file beside the destination, by either route, then in one step into its place. */
 import { randomUUID } from 'node:crypto';
 import { failure, GatewayError } from '../../base/errors.ts';
-import type { FilePath } from '../../base/paths.ts';
+import { type FilePath, isFilePath } from '../../base/paths.ts';
 import { inBlocks } from '../../exec/blocks.ts';
 import { type Peer, PeerGone } from '../../exec/dialogue.ts';
 import { type StagedFile, StorageFailed } from '../../exec/executor.ts';
@@ -76,8 +76,7 @@ export function createUpload(parts: { scripts: Scripts; staging: Staging; unfini
       });
       await peer.send('go\n');
       await expect(peer, 'ready', request);
-      const ways = [`/proc/${pid}/cwd/${temp}`, `${directory === '/' ? '' : directory}/${temp}`];
-      const { route, said } = await fill(peer, ways, measured, request, over);
+      const { route, said } = await fill(peer, `/proc/${pid}/fd/4`, measured, request, over);
       const sha256 = measured.sha256();
       if (request.sha256 !== undefined && request.sha256 !== sha256)
         throw failure('CHECKSUM_MISMATCH', { sha256 });
@@ -112,15 +111,15 @@ export function createUpload(parts: { scripts: Scripts; staging: Staging; unfini
 
   async function fill(
     peer: Peer,
-    ways: readonly string[],
+    descriptor: string,
     measured: Measured,
     request: UploadRequest,
     signal: AbortSignal,
-  ): Promise<{ route: Route; said: string }> {
+  ): Promise<Filled> {
     const { place } = request;
     if (request.route === 'staging' && place.kind === 'container') {
-      const said = await throughStaging(measured, { vmid: place.vmid, ways, signal });
-      if (said !== undefined) return { route: 'staging', said };
+      const filled = await throughStaging(peer, measured, request, { vmid: place.vmid, descriptor, signal });
+      if (filled !== undefined) return filled;
     }
     await throughPeer(peer, measured, request);
     return { route: 'stream', said: '' };
@@ -128,27 +127,39 @@ export function createUpload(parts: { scripts: Scripts; staging: Staging; unfini
 
   /** Undefined where nothing can be staged on the host, and nothing of the source was read. */
   async function throughStaging(
+    peer: Peer,
     measured: Measured,
-    { vmid, ways, signal }: { vmid: number; ways: readonly string[]; signal: AbortSignal },
-  ): Promise<string | undefined> {
-    const use = async (staged: StagedFile) => {
+    request: UploadRequest,
+    { vmid, descriptor, signal }: { vmid: number; descriptor: string; signal: AbortSignal },
+  ): Promise<Filled | undefined> {
+    const use = async (staged: StagedFile): Promise<Filled> => {
       try {
         await staged.write(measured.chunks, signal);
       } catch (error) {
         // Asked while the file is still there: without it there may be space again.
         throw error instanceof StorageFailed ? await staging.explainStorage(error) : error;
       }
-      return await staging.push({ vmid, from: staged.path, ways, signal });
+      const said = await staging.push({ vmid, from: staged.path, to: descriptor, signal });
+      if (said !== undefined) return { route: 'staging', said };
+      // SECURITY: never by its name, which whoever owns the directory may have made a link.
+      await send(peer, measured.bytes, staged.read(measured.bytes, signal), request);
+      return { route: 'stream', said: '' };
     };
     try {
       return await staging.withFile(signal, use);
     } catch (error) {
       if (!(error instanceof StorageFailed)) throw error;
       const reason = await staging.explainStorage(error);
-      if (reason.code === 'NO_SPACE') throw reason;
+      if (measured.bytes > 0 || reason.code === 'NO_SPACE') throw reason;
       return undefined;
     }
   }
+}
+
+interface Filled {
+  readonly route: Route;
+  /** By pct, about what it did. */
+  readonly said: string;
 }
 
 /** Where the script stands: its directory, by its real path, and its process in the container. */
@@ -163,10 +174,12 @@ async function enter(peer: Peer, request: UploadRequest): Promise<Standing> {
   await expect(peer, 'at', request);
   const [real, rest, kind] = [await peer.field(), await peer.field(), await peer.field()];
   const pid = await peer.field();
-  if (!real.startsWith('/') || !/^\d{1,10}$/.test(pid))
-    throw failure('UNEXPECTED_ANSWER', { from: shellAt(place) });
   const directory = `${real === '/' ? '' : real}${rest}` || '/';
-  request.judge(`${directory === '/' ? '' : directory}/${file.name}`);
+  const target = within(directory, file.name);
+  // SECURITY: a path with a .. in it would be judged by its words and lead elsewhere.
+  if (!isFilePath(target) || !/^\d{1,10}$/.test(pid))
+    throw failure('UNEXPECTED_ANSWER', { from: shellAt(place) });
+  request.judge(target);
   if (rest !== '' && !request.createDirectories) throw failure('DIRECTORY_NOT_FOUND', { where });
   if (kind === 'directory') throw failure('IS_DIRECTORY', { where: file.path });
   if (kind === 'other') throw failure('PERMISSION_DENIED', { reason: 'what is there is not a regular file' });
@@ -175,21 +188,32 @@ async function enter(peer: Peer, request: UploadRequest): Promise<Standing> {
   return { directory, pid };
 }
 
-/** The script reads exactly as much as it was told, so that nothing of the rest is taken for data or for an order. */
+function within(directory: string, name: string): string {
+  return `${directory === '/' ? '' : directory}/${name}`;
+}
+
 async function throughPeer(peer: Peer, measured: Measured, request: UploadRequest): Promise<void> {
   const { size } = request.source;
-  const send = async (bytes: number, chunks: AsyncIterable<Uint8Array>) => {
-    try {
-      await peer.send(`data ${bytes}\n`);
-      for await (const chunk of chunks) await peer.send(chunk);
-    } catch (error) {
-      // Where it ended because it could not write, it has said so.
-      if (!(error instanceof PeerGone)) throw error;
-    }
-    await expect(peer, 'taken', request);
-  };
-  if (size !== undefined) return await send(size, measured.chunks);
-  for await (const block of inBlocks(measured.chunks, frameBytes)) await send(block.length, only(block));
+  if (size !== undefined) return await send(peer, size, measured.chunks, request);
+  for await (const block of inBlocks(measured.chunks, frameBytes))
+    await send(peer, block.length, only(block), request);
+}
+
+/** The script reads exactly as much as it was told, so that nothing of the rest is taken for data or for an order. */
+async function send(
+  peer: Peer,
+  bytes: number,
+  chunks: AsyncIterable<Uint8Array>,
+  request: UploadRequest,
+): Promise<void> {
+  try {
+    await peer.send(`data ${bytes}\n`);
+    for await (const chunk of chunks) await peer.send(chunk);
+  } catch (error) {
+    // Where it ended because it could not write, it has said so.
+    if (!(error instanceof PeerGone)) throw error;
+  }
+  await expect(peer, 'taken', request);
 }
 
 async function* only(block: Uint8Array): AsyncIterable<Uint8Array> {
@@ -221,13 +245,8 @@ function refusal(what: string, said: string, request: UploadRequest, pctSaid: st
       return failure('IS_DIRECTORY', { where: request.file.path });
     case 'exists':
       return failure('FILE_EXISTS', { where });
-    case 'user':
-    case 'group':
-      return failure(
-        'INVALID_ARGUMENT',
-        { problem: `${what === 'user' ? 'owner' : what}: it could not be given to that ${what}` },
-        { evidence },
-      );
+    case 'owner':
+      return ownerRefused(request, where, evidence);
     case 'size':
     case 'sum':
       return failure(
@@ -235,11 +254,29 @@ function refusal(what: string, said: string, request: UploadRequest, pctSaid: st
         { why: `the ${what === 'sum' ? 'SHA-256' : what} differs` },
         { evidence },
       );
+    case 'exchanged':
+      return failure('TRANSFER_UNCERTAIN', { why: 'something else took that place at once' });
     case 'moved':
       return failure('TRANSFER_UNPROVEN', { why: 'a directory on the way was exchanged meanwhile' });
     default:
       return failure('NOT_WRITABLE', { where, problem: problemIn(said) }, { evidence });
   }
+}
+
+function ownerRefused(
+  { owner, group }: UploadRequest,
+  where: string,
+  evidence: { stderr: string },
+): GatewayError {
+  const asked = [owner !== undefined && 'owner', group !== undefined && 'group'].filter(Boolean);
+  if (asked.length === 0)
+    return failure(
+      'NOT_WRITABLE',
+      { where, problem: 'it cannot be given to the owner of the old file' },
+      { evidence },
+    );
+  const problem = `${asked.join(', ')}: the file could not be given to them`;
+  return failure('INVALID_ARGUMENT', { problem }, { evidence });
 }
 
 function problemIn(said: string): string {

@@ -9,13 +9,10 @@ import type { Unfinished } from './unfinished.ts';
 export interface Staging {
   /** Throws StorageFailed where nothing can be staged, NO_SPACE where the host's disk is full. */
   withFile<T>(signal: AbortSignal, use: (file: StagedFile) => Promise<T>): Promise<T>;
-  /**
-   * What pct said; whether it did anything is for the caller to prove. The ways to the destination are tried in order,
-   * as long as pct finds nothing there.
-   */
-  push(input: PushRequest): Promise<string>;
-  /** Resolves with size and SHA-256 of what arrived, which may be anything. */
-  pull(input: PullRequest): Promise<Pulled>;
+  /** What pct said, or undefined where it could not get to the destination; whether it did anything is to be proven. */
+  push(input: PushRequest): Promise<string | undefined>;
+  /** Size and SHA-256 of what arrived, which may be anything; undefined where pct could not get to the file. */
+  pull(input: PullRequest): Promise<Pulled | undefined>;
   /** Why the host's storage failed. */
   explainStorage(error: unknown): Promise<GatewayError>;
 }
@@ -23,7 +20,7 @@ export interface Staging {
 export interface PushRequest {
   readonly vmid: number;
   readonly from: string;
-  readonly ways: readonly string[];
+  readonly to: string;
   readonly signal: AbortSignal;
 }
 
@@ -43,6 +40,8 @@ export interface Pulled {
 }
 
 const ulimitBlockBytes = 512;
+/** The bound holds for every file that pct writes, its logs included. */
+const slackBytes = 16 * 1024 * 1024;
 const maxOutputBytes = 16 * 1024;
 const probeMs = 10_000;
 
@@ -50,14 +49,17 @@ const probeMs = 10_000;
 const pullScript = `
 ulimit -f "$1"
 env LC_ALL=C.UTF-8 pct pull "$2" -- "$3" "$4"
+code=$?
 printf '\\n%s %s\\n' "$(wc -c <"$4")" "$(sha256sum <"$4")"
+exit $code
 `.trim();
 
-/** What a directory that can still be written to is able to hold, tried by writing. */
+/** Tried by writing, as the user who writes by SFTP: others may have more space. */
 const probeScript = `
 export LC_ALL=C
-umask 077
-head -c 65536 /dev/zero >"$1"
+write='umask 077; set -C; head -c 65536 /dev/zero >"$1"'
+if [ -n "\${SUDO_UID-}" ]; then sudo -n -u "#$SUDO_UID" -- /bin/sh -c "$write" sh "$1"
+else /bin/sh -c "$write" sh "$1"; fi
 code=$?
 rm -f -- "$1"
 exit $code
@@ -109,24 +111,25 @@ export function createStaging(input: {
         else entry.release();
       }
     },
-    async push({ vmid, from, ways, signal }) {
-      let words = '';
-      for (const to of ways) {
-        const push = ['pct', 'push', String(vmid), '--', from, to];
-        const { stdout, stderr } = await pct(vmid, ['env', 'LC_ALL=C.UTF-8', ...push], signal);
-        words = said(vmid, `${wholeText(stderr)}${wholeText(stdout)}`);
-        if (!/^failed to create file/m.test(words)) return words;
-      }
-      return words;
+    async push({ vmid, from, to, signal }) {
+      const push = ['pct', 'push', String(vmid), '--', from, to];
+      const result = await pct(vmid, ['env', 'LC_ALL=C.UTF-8', ...push], signal);
+      const words = `${wholeText(result.stderr)}${wholeText(result.stdout)}`;
+      checkBegun(vmid, result.exitCode, words);
+      return /^failed to create file/m.test(words) ? undefined : words;
     },
     async pull({ vmid, from, to, size, signal }) {
-      const blocks = Math.ceil(size / ulimitBlockBytes) + 1;
-      const { stdout, stderr } = await pct(
+      const blocks = Math.ceil((size + slackBytes) / ulimitBlockBytes);
+      const { exitCode, stdout, stderr } = await pct(
         vmid,
         ['/bin/sh', '-c', pullScript, 'sh', String(blocks), String(vmid), from, to],
         signal,
       );
-      const words = said(vmid, `${wholeText(stderr)}${wholeText(stdout)}`);
+      // SECURITY: only its complaints. Size and SHA-256 of what it fetched may be those of a file of the host, and
+      // who knows them could have a container name them as its own.
+      const words = wholeText(stderr);
+      checkBegun(vmid, exitCode, words);
+      if (/^failed to open/m.test(words)) return undefined;
       const arrived = /\n\s*(\d+) ([0-9a-f]{64}) {2}-\n$/.exec(wholeText(stdout));
       if (arrived === null)
         throw failure('UNEXPECTED_ANSWER', { from: 'pct pull' }, { evidence: { stderr: words } });
@@ -155,12 +158,12 @@ export function createStaging(input: {
   };
 }
 
-/** Throws where pct says that it did not even begin. */
-function said(vmid: number, words: string): string {
-  if (/can't lock file .* got timeout/.test(words))
+/** Throws where pct has not even begun. Only then does it fail by its exit code; otherwise its words may hold a path. */
+function checkBegun(vmid: number, exitCode: number, words: string): void {
+  if (exitCode === 0) return;
+  if (/^can't lock file .* got timeout$/m.test(words))
     throw failure('CONTAINER_LOCKED', { vmid, lock: 'another task is changing it' });
   if (/^can only (push|pull) files/m.test(words)) throw failure('CONTAINER_NOT_RUNNING', { vmid });
-  return words;
 }
 
 /** In the words of the C locale. */

@@ -71,11 +71,14 @@ export function createSweep(input: {
       });
       if (signal.aborted || isOutOfReach(failed)) break;
     }
+    if (performance.now() - agedAt >= agedEveryMs && !isOutOfReach(failed)) await sweepAged(signal);
     if (failed !== undefined) throw failed;
-    if (performance.now() - agedAt < agedEveryMs) return;
+  };
+
+  async function sweepAged(signal: AbortSignal): Promise<void> {
     await succeeds(['/bin/sh', '-c', agedScript, 'sh', directory, String(agedMinutes)], signal);
     agedAt = performance.now();
-  };
+  }
 }
 
 function isOutOfReach(error: unknown): boolean {

@@ -168,9 +168,11 @@ function createLocalSink({ enter, name, overwrite, underWay }: SinkParts): Local
     await released;
   }
 
-  async function end() {
+  async function end(signal: AbortSignal) {
     const { place, file } = await opened();
     await file.sync();
+    // What comes now takes a moment, and cannot be taken back.
+    if (signal.aborted) throw signal.reason;
     // Of two that link one name one wins, and the other is told; what is linked loses its first name below.
     await (overwrite ? rename : link)(`${place.path}/${temporary}`, `${place.path}/${name}`);
     await place.sync();
@@ -190,8 +192,8 @@ function createLocalSink({ enter, name, overwrite, underWay }: SinkParts): Local
       const { file } = await opened();
       await file.writeFile(chunk).catch(rethrow);
     },
-    async end() {
-      ended ??= end();
+    async end(signal) {
+      ended ??= end(signal);
       try {
         await ended;
       } catch (error) {

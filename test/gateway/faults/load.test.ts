@@ -10,7 +10,7 @@ import { after, before, describe, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { type Lab, startLab } from '../../../lab/lab.ts';
 import { settingsFor, token } from '../harness.ts';
-import { type GatewayProcess, imageFlags, spawnGateway } from '../process.ts';
+import { type GatewayProcess, imageFlags, imageMemory, spawnGateway } from '../process.ts';
 import { execTool, initialize, modernCall } from '../raw-http.ts';
 import type { Probed } from './livez-probe.ts';
 
@@ -34,11 +34,8 @@ describe('load', { skip: !existsSync('/proc/self/status') && 'memory is read fro
   before(async () => {
     lab = await startLab();
     stateDir = await mkdtemp(join(tmpdir(), 'load-'));
-    gateway = spawnGateway('serve', {
-      ...settingsFor(lab, stateDir),
-      METRICS_PORT: '0',
-      NODE_OPTIONS: imageFlags().join(' '),
-    });
+    const env = { ...settingsFor(lab, stateDir), METRICS_PORT: '0', ...imageMemory() };
+    gateway = spawnGateway('serve', env, imageFlags());
     url = await gateway.url();
   });
   after(async () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isWithin, PathError, parseFilePath } from '../../../src/base/paths.ts';
+import { isFilePath, isWithin, PathError, parseFilePath } from '../../../src/base/paths.ts';
 import { hostileStrings } from '../hostile-strings.ts';
 
 function problemOf(text: string): string {
@@ -95,4 +95,21 @@ test('a directory holds itself and what is below it, and nothing that only begin
     ['/a', '/', true],
   ] as const)
     assert.equal(isWithin(path, directory), within, `${path} in ${directory}`);
+});
+
+test('a real path is one that is written as it is read', () => {
+  for (const path of ['/a', '/srv/a b', '/srv/new\nline', '/srv/...'])
+    assert.equal(isFilePath(path), true, path);
+  for (const path of [
+    '',
+    'a',
+    '/',
+    '/srv/',
+    '/srv/../etc/x',
+    '/srv/./x',
+    '//srv/x',
+    '/srv/a\0',
+    `/${'x'.repeat(256)}`,
+  ])
+    assert.equal(isFilePath(path), false, path);
 });

@@ -124,7 +124,7 @@ test('numbers of transfers have bounds, and nothing switches a bound off', () =>
     ['INLINE_MAX_BYTES', '1', '2097152'],
     ['TRANSFER_TIMEOUT', '1', '86400'],
     ['TRANSFER_URL_TTL', '1', '86400'],
-    ['MAX_TRANSFERS', '1', '100'],
+    ['MAX_TRANSFERS', '1', '16'],
   ] as const) {
     assert.equal(configOf({ [name]: low })[name], Number(low));
     assert.equal(configOf({ [name]: high })[name], Number(high));

@@ -18,7 +18,7 @@ import { after, before, describe, test } from 'node:test';
 import { directoryNode, fileNode, linkNode } from '../../../lab/files/inode.ts';
 import { findNode, plant } from '../../../lab/files/tree.ts';
 import { type Lab, startLab } from '../../../lab/lab.ts';
-import { GatewayError } from '../../../src/base/errors.ts';
+import { failure, GatewayError } from '../../../src/base/errors.ts';
 import { type Executor, type StagedFile, StorageFailed } from '../../../src/exec/executor.ts';
 import { createLocalExecutor } from '../../../src/exec/local.ts';
 import { createSshExecutor } from '../../../src/exec/ssh.ts';
@@ -126,7 +126,7 @@ function promises(side: () => Side): void {
     const source = async function* () {
       for (;;) {
         asked += 1;
-        if (asked === 20) stop.abort();
+        if (asked === 20) stop.abort(failure('TRANSFER_CANCELLED', {}));
         yield Buffer.alloc(mebibyte);
       }
     };
@@ -141,7 +141,8 @@ function promises(side: () => Side): void {
       await file.write(only(Buffer.alloc(8 * mebibyte)), signal);
       const stop = new AbortController();
       const reading = async () => {
-        for await (const _ of file.read(8 * mebibyte, stop.signal)) stop.abort();
+        for await (const _ of file.read(8 * mebibyte, stop.signal))
+          stop.abort(failure('TRANSFER_CANCELLED', {}));
       };
       await assert.rejects(reading(), failsWith('TRANSFER_CANCELLED'));
       for await (const chunk of file.read(8 * mebibyte, signal)) {

@@ -139,7 +139,7 @@ export function giveOut(content: Buffer, chunkBytes = 50_000): Work {
     await sink.begin({ size: content.length, sha256: sha256(content) });
     for (let at = 0; at < content.length; at += chunkBytes)
       await sink.write(content.subarray(at, at + chunkBytes));
-    await sink.end();
+    await sink.end(AbortSignal.any([]));
     return { success: true };
   };
 }

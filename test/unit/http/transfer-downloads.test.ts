@@ -69,7 +69,7 @@ test('where the digest is not known, none is told', async (t) => {
       const sink = sinkOf(call);
       await sink.begin({ size: 2, sha256: undefined });
       await sink.write(Buffer.from('ok'));
-      await sink.end();
+      await sink.end(AbortSignal.any([]));
       return {};
     },
   });
@@ -99,7 +99,7 @@ for (const size of [0, 1, 1000, 64 * 1024, 200_000, 2 * mebibyte])
         await sink.write(new Uint8Array());
         written.resolve();
         await proof.promise;
-        await sink.end();
+        await sink.end(AbortSignal.any([]));
         return {};
       },
     });
@@ -147,7 +147,7 @@ const wrong = (size: number, write: number, fault: () => unknown): Work => {
     for (let at = 0; at < write; at += 50_000) await sink.write(Buffer.alloc(Math.min(50_000, write - at)));
     const error = fault();
     if (error !== undefined) throw error;
-    await sink.end();
+    await sink.end(AbortSignal.any([]));
     return {};
   };
 };

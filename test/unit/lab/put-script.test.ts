@@ -275,10 +275,10 @@ describe('the upload script in the lab', () => {
   test('users and groups that are none are named as chown does in the C locale', async () => {
     const bytes = Buffer.from('new');
     assert.deepEqual((await put('/srv', 'whose', bytes, { user: 'nobody-such' })).said, [
-      ...['failed', 'user', "chown: invalid user: 'nobody-such'"],
+      ...['failed', 'owner', "chown: invalid user: 'nobody-such:0'"],
     ]);
     assert.deepEqual((await put('/srv', 'whose', bytes, { group: 'none-such' })).said, [
-      ...['failed', 'group', "chgrp: invalid group: 'none-such'"],
+      ...['failed', 'owner', "chown: invalid group: '0:none-such'"],
     ]);
     assert.equal(await inside('ls -A /srv | grep -c -e whose -e part; true'), '0\n');
   });

@@ -35,6 +35,20 @@ test('binary content is a resource and a URL a link, behind the words', () => {
   ]);
 });
 
+test('a client of a revision that knows no links gets none', () => {
+  const attachments = [
+    { kind: 'link', uri: 'http://gateway/transfers/x', name: 'x' },
+    { kind: 'blob', uri: 'proxmox://host/x', base64: 'AA==' },
+  ] as const;
+  const types = (version?: string) =>
+    toolResult({ kind: 'ok', text: 'done', data: {}, attachments }, 1000, version).content.map(
+      ({ type }) => type,
+    );
+  assert.deepEqual(types('2025-03-26'), ['text', 'resource']);
+  for (const version of ['2025-06-18', '2026-07-28', undefined])
+    assert.deepEqual(types(version), ['text', 'resource_link', 'resource']);
+});
+
 test('a failure has the keys that clients know and those that a program can act on', () => {
   assert.deepEqual(errorOf(failure('CONTAINER_NOT_RUNNING', { vmid: 100 })), {
     error: 'Container 100 is not running. Nothing was changed.',

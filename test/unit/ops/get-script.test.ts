@@ -29,6 +29,7 @@ function opened<T>(run: InShell, path: string, talk: (peer: Peer, file: Opened) 
   return run(getScript, [path], async (peer) => {
     assert.equal(await peer.field(), 'at', path);
     const [real, size, sums] = [await peer.field(), await peer.field(), await peer.field()];
+    assert.match(await peer.field(), /^\d+$/, 'its process');
     assert.equal(sums, 'yes');
     assert.match(size, /^\d+$/);
     return await talk(peer, { real, size: Number(size) });

@@ -130,14 +130,28 @@ inEveryShell('mode and owner are set before anyone can see the file', async (run
   assert.equal(fs.readFileSync(join(scratch, 'second name'), 'utf8'), 'x');
 });
 
+inEveryShell('a link in the place of the temporary file leads nothing anywhere', async (run, scratch) => {
+  const victim = join(scratch, 'victim');
+  fs.writeFileSync(victim, 'of root', { mode: 0o600 });
+  const before = () => {
+    fs.renameSync(join(scratch, temp), join(scratch, 'aside'));
+    fs.symlinkSync(victim, join(scratch, temp));
+  };
+  const options = { content: 'new', mode: '644', before, ...(isRoot && { user: '1234' }) };
+  assert.deepEqual((await put(run, scratch, 'file', options)).slice(0, 2), ['failed', 'moved']);
+  const { uid, mode, size } = fs.statSync(victim);
+  assert.deepEqual([uid, mode & 0o7777, size], [process.getuid?.(), 0o600, 7]);
+  assert.equal(fs.existsSync(join(scratch, 'file')), false);
+});
+
 inEveryShell('what is announced otherwise leaves the old file alone', async (run, scratch) => {
   fs.writeFileSync(join(scratch, 'old'), 'old');
   for (const [options, what] of [
     [{ content: 'new', sum: sumOf(Buffer.from('mew')) }, 'sum'],
     [{ content: 'new', size: 4 }, 'size'],
     [{ content: 'new', size: 2 }, 'size'],
-    [{ content: 'new', user: 'no-such-user' }, 'user'],
-    [{ content: 'new', group: 'no-such-group' }, 'group'],
+    [{ content: 'new', user: 'no-such-user' }, 'owner'],
+    [{ content: 'new', group: 'no-such-group' }, 'owner'],
     [{ content: 'new', before: () => fs.rmSync(join(scratch, temp)) }, 'moved'],
     [
       {

@@ -29,7 +29,7 @@ async function put(folder: TransferFolder, localPath: string, content: string, o
   try {
     await sink.begin({ size: content.length, sha256: undefined });
     await sink.write(Buffer.from(content));
-    await sink.end();
+    await sink.end(AbortSignal.any([]));
   } finally {
     await sink.abort();
   }

@@ -53,7 +53,7 @@ async function put(folder: TransferFolder, localPath: string, content: string, o
   const sink = folder.createSink(localPath, { overwrite });
   await sink.begin({ size: Buffer.byteLength(content), sha256: undefined });
   await sink.write(Buffer.from(content));
-  await sink.end();
+  await sink.end(AbortSignal.any([]));
 }
 
 const code = (expected: ErrorCode) => ({ name: 'GatewayError', code: expected });
@@ -111,7 +111,7 @@ for (const byHandle of ways)
         const sink = folder.createSink('file', { overwrite: false });
         await sink.begin({ size, sha256: undefined });
         for (let at = 0; at < size; at += 300_000) await sink.write(content.subarray(at, at + 300_000));
-        await sink.end();
+        await sink.end(AbortSignal.any([]));
         const source = await folder.openSource('file');
         assert.equal(source.size, size);
         assert.ok(content.equals(await bytesOf(source.chunks)));
@@ -193,7 +193,7 @@ for (const byHandle of ways)
       await sink.write(Buffer.from('sec'));
       assert.equal(readFileSync(join(inside, 'file'), 'utf8'), 'first');
       await sink.write(Buffer.from('ond'));
-      await sink.end();
+      await sink.end(AbortSignal.any([]));
       assert.equal(readFileSync(join(inside, 'file'), 'utf8'), 'second');
       assert.deepEqual(namesIn(inside), ['file', 'sub']);
     });
@@ -204,7 +204,7 @@ for (const byHandle of ways)
       await sink.begin({ size: 1, sha256: undefined });
       await sink.write(Buffer.from('x'));
       writeFileSync(join(inside, 'file'), 'theirs');
-      await assert.rejects(sink.end(), code('FILE_EXISTS'));
+      await assert.rejects(sink.end(AbortSignal.any([])), code('FILE_EXISTS'));
       assert.equal(readFileSync(join(inside, 'file'), 'utf8'), 'theirs');
       assert.deepEqual(namesIn(inside), ['file', 'sub']);
     });
@@ -214,7 +214,7 @@ for (const byHandle of ways)
       const sink = folder.createSink('file', { overwrite: true });
       await sink.begin({ size: 0, sha256: undefined });
       mkdirSync(join(inside, 'file'));
-      await assert.rejects(sink.end(), code('IS_DIRECTORY'));
+      await assert.rejects(sink.end(AbortSignal.any([])), code('IS_DIRECTORY'));
       assert.deepEqual(namesIn(inside), ['file', 'sub']);
     });
 
@@ -236,7 +236,7 @@ for (const byHandle of ways)
       await folder.createSink('never', { overwrite: false }).abort();
       const sink = folder.createSink('file', { overwrite: false });
       await sink.begin({ size: 0, sha256: undefined });
-      await Promise.all([sink.end(), sink.abort()]);
+      await Promise.all([sink.end(AbortSignal.any([])), sink.abort()]);
       await sink.abort();
       assert.deepEqual(namesIn(inside), ['file', 'sub']);
     });
@@ -270,7 +270,7 @@ for (const byHandle of ways)
       for (const name of others) assert.ok(existsSync(join(inside, name)), name);
       assert.ok(existsSync(join(inside, oldTemporary.replace('0', '2'))));
       assert.equal(readFileSync(join(outside, 'secret'), 'utf8'), 'OUTSIDE');
-      await sink.end();
+      await sink.end(AbortSignal.any([]));
       assert.ok(existsSync(join(inside, 'file')));
     });
   });

@@ -61,7 +61,7 @@ export function roomWith({
       await request.sink.begin({ size: part.length, sha256: undefined });
       await request.sink.write(Buffer.from(part));
       onProgress(part.length, part.length);
-      await request.sink.end();
+      await request.sink.end(AbortSignal.any([]));
       return { bytes: part.length, sha256: 'sum', size: bytes.length, route: 'staging' };
     },
     sweep: async () => {},
