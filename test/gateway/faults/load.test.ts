@@ -16,7 +16,7 @@ import type { Probed } from './livez-probe.ts';
 
 const maxRssMib = 256;
 /** What is let pass of refused bodies, so that their senders hear the answer, goes through memory as well. */
-const maxRssWithBodiesMib = 320;
+const maxRssWithBodiesMib = 360;
 const maxLivezMs = 100;
 
 interface Answer {
