@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
-import { eventually, type Failure, failureOf } from '../../gateway/harness.ts';
+import { eventually } from '../../gateway/harness.ts';
 import { type RealGateway, startRealGateway } from '../harness.ts';
 import type { NodeOptions, StandNode } from '../stand/node.ts';
 
@@ -232,10 +232,4 @@ function namesIn(directory: string): string[] {
 
 function quoted(text: string): string {
   return `'${text.replaceAll("'", String.raw`'\''`)}'`;
-}
-
-/** Code and outcome of a call that failed. */
-export function verdict(result: Parameters<typeof failureOf>[0]): Pick<Failure, 'code' | 'outcome'> {
-  const { code, outcome } = failureOf(result);
-  return { code, outcome };
 }
