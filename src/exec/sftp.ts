@@ -12,6 +12,8 @@ import type { Shells } from './shells.ts';
 const blockBytes = 255 * 1024;
 /** One request at a time would move one block a round trip. */
 const maxInFlight = 4;
+/** Blocks that come are memory that is waiting for a reader: fewer of them. */
+const maxReads = 2;
 const endOfFile = 1;
 /** How long a session that the server does not let go of keeps its place. */
 const lingerMs = 5_000;
@@ -171,7 +173,7 @@ async function* readAll(
   const { race } = interruption(signal);
   const asked: { readonly length: number; readonly block: Promise<Buffer> }[] = [];
   for (let at = 0; at < size || asked.length > 0; ) {
-    while (at < size && asked.length < maxInFlight) {
+    while (at < size && asked.length < maxReads) {
       const length = Math.min(blockBytes, size - at);
       const block = read(at, length);
       // Heard of where it is its turn; until then nobody waits for it.

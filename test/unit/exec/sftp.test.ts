@@ -244,7 +244,7 @@ test('a connection that is lost while the server is silent ends every wait, and 
   const file = await link.stage('/var/tmp/x/file');
   const waits = [file.write(zeroes(10), signal), collect(file.read(mebibyte, signal))];
   const ends = waits.map((wait) => assert.rejects(wait, failsWith('CONNECTION_LOST')));
-  await eventually(() => (asked >= 8 ? true : undefined));
+  await eventually(() => (asked >= 6 ? true : undefined));
   link.cut();
   await Promise.all(ends);
   await assert.rejects(file.remove(), failsWith('CONNECTION_LOST'));
