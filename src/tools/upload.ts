@@ -98,7 +98,7 @@ async function openSource(args: UploadArgs, { ops, limits, transfer }: ToolConte
       problem: 'give the file as content, as local_path, or ask with transfer: "url" for a URL to send it to',
     });
   const { maxInlineBytes } = limits;
-  // Four characters of base64 are at least one byte of content, and a character of text is one too.
+  // Too long however it is encoded: not even decoded.
   if (args.content.length > maxInlineBytes * 4) throw tooLong(args.content.length, maxInlineBytes);
   const bytes = decodeContent(args.content, args.encoding ?? 'utf-8');
   if (bytes.length > maxInlineBytes) throw tooLong(bytes.length, maxInlineBytes);

@@ -5,8 +5,9 @@
  * lines: `sum` and `send OFFSET LENGTH`, behind whose bytes it says whether the file is still what it was, and ends.
  *
  * SECURITY: the file is opened once, with the rights of the container, and looked at only when it is open: the
- * kernel says which one it is, so exchanging a link in between changes nothing. pct gets to it by the same descriptor. `command` keeps a failed
- * redirection from ending the shell, and `<&3` hands on what some shells close for their children.
+ * kernel says which one it is, so exchanging a link in between changes nothing. pct gets to it by the same
+ * descriptor. `command` keeps a failed redirection from ending the shell, and `<&3` hands on what some shells
+ * close for their children.
  */
 export const getScript = `
 mark=$1 path=$2

@@ -1,9 +1,9 @@
 /** The shell script that takes a file in, beside its destination, and puts it there in one step. */
 
 /**
- * Runs as root in the container, or on the host. Arguments: mark, directory, name, temporary name. It tells NUL-terminated
- * fields and takes lines: `go`, `data N` and N bytes as often as wanted, `commit`. At the end of its input, and
- * when it is told to end, it takes its temporary file away.
+ * Runs as root in the container, or on the host. Arguments: mark, directory, name, temporary name. It tells
+ * NUL-terminated fields and takes lines: `go`, `data N` and N bytes as often as wanted, `commit`. At the end of its
+ * input, and when it is told to end, it takes its temporary file away.
  *
  * It works in the directory as it has entered it, one made at a time, so nothing on the way can be exchanged.
  * SECURITY: whoever owns the directory, who need not be root, can exchange the temporary file for a link. It is made
