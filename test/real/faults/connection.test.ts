@@ -68,8 +68,12 @@ describe('a link that breaks', onStand, () => {
 
   test('one bit that flips ends the connection before any of it counts', async () => {
     await works();
+    const marker = newMarker();
+    const call = gateway.exec(`(exec -a ${marker} sleep 2); echo never`);
+    // Not before it runs: the flipped bit may be one of a spare shell that is just being made ready.
+    await runs(marker);
     link.corrupt();
-    const failure = failureOf(await gateway.exec('echo never'));
+    const failure = failureOf(await call);
     assert.deepEqual([failure.code, failure.stdout], ['CONNECTION_LOST', undefined]);
     await works();
   });
