@@ -69,7 +69,7 @@ describe('a link that breaks', onStand, () => {
   test('one bit that flips ends the connection before any of it counts', async () => {
     await works();
     const marker = newMarker();
-    const call = gateway.exec(`(exec -a ${marker} sleep 2); echo never`);
+    const call = gateway.exec(`(exec -a ${marker} sleep 0.5); echo never`);
     // Not before it runs: the flipped bit may be one of a spare shell that is just being made ready.
     await runs(marker);
     link.corrupt();

@@ -283,8 +283,9 @@ class Link {
   }
 }
 
+/** Past the length of the first SSH packet among the bytes and in front of its end: none of them counts. */
 function flipBit(bytes: Buffer): void {
-  const at = Math.floor(bytes.length / 2);
+  const at = Math.min(8, bytes.length - 1);
   bytes[at] = (bytes[at] ?? 0) ^ 1;
 }
 
