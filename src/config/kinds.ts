@@ -8,6 +8,12 @@ import type { VmidRange } from '../base/vmids.ts';
 /** The message completes the sentence «NAME …». */
 export class SettingError extends Error {}
 
+export interface Fault {
+  readonly setting: string;
+  /** Completes the sentence «SETTING …», the fix included. */
+  readonly problem: string;
+}
+
 export interface Setting<T> {
   readonly parse: (text: string) => T;
   /** Undefined where there is none; the README shows `shown` in its place. */
@@ -20,7 +26,7 @@ export interface Setting<T> {
   readonly composed: boolean;
 }
 
-interface Details {
+export interface Details {
   readonly about: string;
   readonly shown?: string;
   readonly secret?: boolean;
@@ -28,7 +34,13 @@ interface Details {
   readonly composed?: boolean;
 }
 
-function setting<T>(parse: (text: string) => T, fallback: T, shown: string, details: Details): Setting<T> {
+/** What the other makers of settings build on. */
+export function setting<T>(
+  parse: (text: string) => T,
+  fallback: T,
+  shown: string,
+  details: Details,
+): Setting<T> {
   return {
     parse,
     fallback,
@@ -40,13 +52,13 @@ function setting<T>(parse: (text: string) => T, fallback: T, shown: string, deta
   };
 }
 
-export function flag(details: Details): Setting<boolean> {
+export function flag({ fallback = false, ...details }: Details & { fallback?: boolean }): Setting<boolean> {
   const parse = (text: string): boolean => {
     if (/^(true|1|yes|on)$/i.test(text)) return true;
     if (/^(false|0|no|off)$/i.test(text)) return false;
     throw new SettingError('must be true or false');
   };
-  return setting(parse, false, 'false', details);
+  return setting(parse, fallback, String(fallback), details);
 }
 
 export function integer(
@@ -183,19 +195,8 @@ export function hostDirectory(fallback: string, details: Details): Setting<strin
   return setting(parse, fallback, fallback, details);
 }
 
-/** The address by which clients reach the gateway; without a slash at its end. */
-export function httpUrl(details: Details): Setting<string | undefined> {
-  const parse = (value: string): string => {
-    const url = URL.canParse(value) ? new URL(value) : undefined;
-    const plain = url?.search === '' && url.hash === '' && url.username === '' && url.password === '';
-    if (url === undefined || !plain || !/^https?:$/.test(url.protocol))
-      throw new SettingError('must be an address such as https://mcp.lan, without user, query and fragment');
-    return url.href.replace(/\/+$/, '');
-  };
-  return setting<string | undefined>(parse, undefined, '', details);
-}
-
-function splitList(value: string): string[] {
+/** Throws SettingError where there is nothing between the separators. */
+export function splitList(value: string): string[] {
   const items = value.split(/[\s,]+/).filter((item) => item !== '');
   if (items.length === 0) throw new SettingError('holds only separators: leave it empty, or list something');
   return items;

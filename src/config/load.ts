@@ -3,11 +3,10 @@ import { realpathSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { basename, dirname, join, resolve } from 'node:path';
 import { isWithin } from '../base/paths.ts';
-import { readSettingFile, type Setting, SettingError } from './kinds.ts';
-import { type SettingName, settings } from './schema.ts';
-import { strayNames } from './stray.ts';
-
-type Values = { readonly [N in SettingName]: (typeof settings)[N] extends Setting<infer T> ? T : never };
+import { type Fault, readSettingFile, type Setting, SettingError } from './kinds.ts';
+import { type SettingName, settings, type Values } from './schema.ts';
+import { fileNamesOf, strayNames } from './stray.ts';
+import { type ApiSettings, hostOf, type Ways, warningsOn, waysOf } from './ways.ts';
 
 export interface Config extends Omit<Values, 'HOST' | 'STATE_DIR' | 'AUDIT_FILE' | 'TRANSFER_DIR'> {
   /** Undefined where commands run locally. */
@@ -17,12 +16,10 @@ export interface Config extends Omit<Values, 'HOST' | 'STATE_DIR' | 'AUDIT_FILE'
   readonly TRANSFER_DIR: string;
   /** Where the bearer tokens came from, to be read again; undefined where they came from the environment. */
   readonly tokenFile: string | undefined;
-}
-
-export interface Fault {
-  readonly setting: string;
-  /** Completes the sentence «SETTING …», the fix included. */
-  readonly problem: string;
+  /** Whether commands reach the host: over SSH, or because they run on it. */
+  readonly ssh: boolean;
+  /** Undefined where no token is set. */
+  readonly api: ApiSettings | undefined;
 }
 
 /** Everything that keeps the gateway from starting. */
@@ -55,13 +52,11 @@ export interface LoadInput {
 export function load(input: LoadInput): Loaded {
   const faults: Fault[] = [];
   const values: Record<string, unknown> = {};
-  let tokenFile: string | undefined;
   const files: Record<string, string | undefined> = {};
   for (const [name, setting] of Object.entries(settings) as [SettingName, Setting<unknown>][]) {
     try {
       const raw = read(input.env, name, setting);
       values[name] = raw === undefined ? setting.fallback : setting.parse(raw.text);
-      if (name === 'MCP_AUTH_TOKEN') tokenFile = raw?.file;
       if (raw?.file !== undefined) files[`${name}_FILE`] = raw.file;
     } catch (error) {
       if (!(error instanceof SettingError)) throw error;
@@ -71,7 +66,9 @@ export function load(input: LoadInput): Loaded {
   }
   const parsed = values as unknown as Values;
   const broken = new Set(faults.map(({ setting }) => setting));
-  faults.push(...missing(parsed, input).filter(({ setting }) => !broken.has(setting)));
+  const ways = waysOf(parsed, files);
+  const further = [...missing(parsed, ways, broken, input), ...ways.faults];
+  faults.push(...further.filter(({ setting }) => !broken.has(setting)));
   const stateDir = parsed.STATE_DIR ?? join(input.env.HOME || '/root', '.local/state/proxmox-mcp-gateway');
   const transferDir = parsed.TRANSFER_DIR ?? join(stateDir, 'transfers');
   const auditFile = parsed.AUDIT_FILE ?? join(stateDir, 'audit.jsonl');
@@ -81,12 +78,15 @@ export function load(input: LoadInput): Loaded {
   if (faults.length > 0) throw new ConfigError(faults);
   const config: Config = Object.freeze({
     ...parsed,
+    HOST: hostOf(parsed),
     STATE_DIR: stateDir,
     AUDIT_FILE: auditFile,
     TRANSFER_DIR: transferDir,
-    tokenFile,
+    tokenFile: files.MCP_AUTH_TOKEN_FILE,
+    ssh: ways.ssh,
+    api: ways.api,
   });
-  return { config, warnings: strayNames(input.env) };
+  return { config, warnings: [...strayNames(input.env), ...warningsOn(config)] };
 }
 
 /** SECURITY: what is in the transfer folder can be read and replaced by every caller. */
@@ -115,38 +115,46 @@ interface Raw {
   readonly file?: string;
 }
 
-/** An empty variable counts as unset, and so does an empty secret file. */
+/** An empty variable counts as unset, and so does an empty secret file: the compose file names one for each secret. */
 function read(env: Environment, name: SettingName, setting: Setting<unknown>): Raw | undefined {
-  const given = [name, ...setting.aliases].filter((candidate) => (env[candidate] ?? '') !== '');
-  const fileName = `${name}_FILE`;
-  const file = setting.secret ? env[fileName] || undefined : undefined;
-  const named = file === undefined ? given : [...given, fileName];
-  const [first] = named;
+  const isSet = (candidate: string) => (env[candidate] ?? '') !== '';
+  const given = [name, ...setting.aliases].filter(isSet);
+  const files = fileNamesOf(name, setting)
+    .filter(isSet)
+    .flatMap((fileName) => {
+      const file = env[fileName] ?? '';
+      const text = readSettingFile(file).replace(/[\r\n]+$/, '');
+      return text === '' ? [] : [{ fileName, file, text }];
+    });
   const values = new Set(given.map((candidate) => env[candidate]));
-  if (values.size > 1 || (file !== undefined && given.length > 0))
+  if (values.size > 1 || files.length > 1 || (files.length > 0 && given.length > 0)) {
+    const named = [...given, ...files.map(({ fileName }) => fileName)];
     throw new SettingError(`is ambiguous: ${named.join(' and ')} are both set; keep one of them`);
-  if (file !== undefined) {
-    const text = readSettingFile(file).replace(/[\r\n]+$/, '');
-    return text === '' ? undefined : { text, file };
   }
-  return first === undefined ? undefined : { text: env[first] ?? '' };
+  const [first] = given;
+  return files[0] ?? (first === undefined ? undefined : { text: env[first] ?? '' });
 }
 
-function missing(values: Values, { env, command }: LoadInput): Fault[] {
+function missing(
+  values: Values,
+  ways: Ways,
+  broken: ReadonlySet<string>,
+  { env, command }: LoadInput,
+): Fault[] {
   const faults: Fault[] = [];
   const add = (setting: SettingName, problem: string) => faults.push({ setting, problem });
   if (!values.I_ACCEPT_RISKS)
     add('I_ACCEPT_RISKS', 'is not true: read the risks in the README, then set I_ACCEPT_RISKS=true');
   if (!values.ENABLE_LOCAL_EXECUTION) {
-    if (values.HOST === undefined)
+    if (hostOf(values) === undefined && !broken.has('PROXMOX_HOST'))
       add(
         'HOST',
         'is not set: set HOST to the name or address of the Proxmox VE host (or ENABLE_LOCAL_EXECUTION=true on that host)',
       );
-    if (values.SSH_KEY === undefined && values.SSH_PASSWORD === undefined)
+    if (!ways.ssh && ways.api === undefined && ways.faults.length === 0)
       add(
         'SSH_KEY',
-        `is not set, nor is SSH_PASSWORD${lookedIn(env, ['SSH_KEY', 'SSH_PASSWORD'])}: set SSH_KEY to the path of a private key, or SSH_PASSWORD_FILE to the path of a file with the password`,
+        `is not set, nor is SSH_PASSWORD${lookedIn(env, ['SSH_KEY', 'SSH_PASSWORD'])}: set SSH_KEY to the path of a private key, or SSH_PASSWORD_FILE to the path of a file with the password (or PROXMOX_TOKEN_ID and PROXMOX_TOKEN_SECRET_FILE, for the REST API alone)`,
       );
   }
   if (command === 'serve') addServing(values, env, add);
@@ -156,7 +164,9 @@ function missing(values: Values, { env, command }: LoadInput): Fault[] {
 /** Files that were named and hold nothing, so that nobody looks for the fault elsewhere. */
 function lookedIn(env: Environment, names: readonly SettingName[]): string {
   const files = names
-    .flatMap((name) => (settings[name].secret ? [`${name}_FILE`] : [name, ...settings[name].aliases]))
+    .flatMap((name) =>
+      settings[name].secret ? fileNamesOf(name, settings[name]) : [name, ...settings[name].aliases],
+    )
     .flatMap((name) => env[name] || []);
   return files.length === 0 ? '' : ` (empty: ${files.join(', ')})`;
 }

@@ -1,16 +1,17 @@
 /** Every setting, described once: the loader, the README's table and stack.env all come from here. */
 import { isIP } from 'node:net';
 import { toolsets } from '../base/toolsets.ts';
+import { fingerprints, hostsAndPorts, httpUrl, nodeAddresses } from './address-kinds.ts';
 import {
   absolutePath,
   flag,
   hostDirectory,
-  httpUrl,
   integer,
   list,
   oneOf,
   pathRules,
   readableFile,
+  type Setting,
   text,
   textOr,
   tokens,
@@ -24,8 +25,9 @@ export const groups = {
         'Must be `true`, or the gateway does not start: whoever holds a token is root in the allowed containers.',
     }),
     HOST: text({
-      about: 'Name or address of the Proxmox VE host. Required, unless commands run locally.',
-      aliases: ['SSH_HOST', 'PROXMOX_HOST'],
+      about:
+        'Name or address of the Proxmox VE host. Required, unless commands run locally or `PROXMOX_HOST` is set.',
+      aliases: ['SSH_HOST'],
     }),
     SSH_PORT: integer({ min: 1, max: 65535, fallback: 22 }, { about: 'Port of its SSH server.' }),
     SSH_USERNAME: textOr('root', { about: 'SSH user.', aliases: ['SSH_USER'] }),
@@ -44,11 +46,45 @@ export const groups = {
       about: 'Accept the key seen at the first connect and remember it in `STATE_DIR`.',
     }),
     SSH_SUDO: flag({ about: 'Run everything through `sudo -n`, for an SSH user that is not root.' }),
+    SSH_NODES: nodeAddresses({
+      about:
+        'How the other nodes of a cluster are reached, for example `pve2=10.0.0.12,pve3=pve3.lan:2222`. Without it, at the addresses that the cluster itself names.',
+    }),
+    ENABLE_SSH: flag({ about: 'Use SSH where a key or password is set.', fallback: true }),
     ENABLE_LOCAL_EXECUTION: flag({ about: 'The gateway runs on the Proxmox VE host itself: no SSH.' }),
     CONTAINER_DRIVER: oneOf(['auto', 'lxc-attach', 'pct'], 'auto', {
       about:
         'How commands enter a container. `auto` takes the fast `lxc-attach` where the host has it, else `pct`.',
     }),
+  },
+  'The REST API': {
+    PROXMOX_HOST: hostsAndPorts({
+      about:
+        'Nodes whose REST API is used, as `host` or `host:port`; further ones stand in when the first fails. `HOST` without it.',
+    }),
+    PROXMOX_PORT: integer({ min: 1, max: 65535, fallback: 8006 }, { about: 'Port of the REST API.' }),
+    PROXMOX_TOKEN_ID: text({ about: 'API token, as `user@realm!name`.', secret: true }),
+    PROXMOX_USER: text({ about: 'User of the token, where `PROXMOX_TOKEN_NAME` is set.', secret: true }),
+    PROXMOX_TOKEN_NAME: text({ about: 'Name of the token of `PROXMOX_USER`.', secret: true }),
+    PROXMOX_TOKEN_SECRET: text({
+      about: 'Secret of the token. From a file, a change is taken up when the old one is refused.',
+      aliases: ['PROXMOX_TOKEN_VALUE'],
+      secret: true,
+    }),
+    PROXMOX_TLS_FINGERPRINT: fingerprints({
+      about:
+        "SHA-256 fingerprints of the API's certificates, as `openssl x509 -noout -fingerprint -sha256` and Proxmox VE print them. From a file, a change is taken up at the next connect.",
+      secret: true,
+    }),
+    PROXMOX_CA_FILE: readableFile({
+      about:
+        "Path of the CA certificate, instead of the system's: a copy of `/etc/pve/pve-root-ca.pem`. Read anew at every connect.",
+    }),
+    PROXMOX_VERIFY_SSL: flag({
+      about: 'Whether certificates are checked. Without it anyone on the way can take the token.',
+      fallback: true,
+    }),
+    ENABLE_PROXMOX_API: flag({ about: 'Use the REST API where a token is set.', fallback: true }),
   },
   'Clients and network': {
     MCP_AUTH_TOKEN: tokens({
@@ -93,13 +129,24 @@ export const groups = {
   'What is allowed': {
     TOOLSETS: list(
       (item) =>
-        toolsets.some((toolset) => toolset === item)
+        ['all', 'default', ...toolsets].includes(item)
           ? undefined
-          : `is not a toolset; there are ${toolsets.join(', ')}`,
-      { about: `Toolsets to offer, of ${toolsets.map((name) => `\`${name}\``).join(', ')}.`, shown: 'all' },
+          : `is not a toolset; there are ${toolsets.join(', ')}, all and default`,
+      {
+        about: `Toolsets to offer: ${toolsets.map((name) => `\`${name}\``).join(', ')}; \`default\` is what most people use of all of them, \`all\` everything.`,
+        shown: 'default',
+      },
     ),
     READ_ONLY: flag({ about: 'Offer only tools that change nothing.' }),
     ENABLE_HOST_EXEC: flag({ about: 'Offer commands on the Proxmox VE host itself.' }),
+    ENABLE_DESTRUCTIVE: flag({
+      about:
+        'Offer what cannot be undone: delete, roll back, restore. A client that can ask its user then does.',
+      aliases: ['PROXMOX_ALLOW_ELEVATED'],
+    }),
+    REQUIRE_CONFIRMATION: flag({
+      about: 'Refuse what cannot be undone to clients that cannot ask their user.',
+    }),
     ALLOWED_VMIDS: vmidRanges({ about: 'Only these guests, for example `100,200-299`.', shown: 'all' }),
     DENIED_VMIDS: vmidRanges({ about: 'Never these guests; wins over `ALLOWED_VMIDS`.' }),
     ALLOWED_PATHS: pathRules({
@@ -138,6 +185,10 @@ export const groups = {
       { min: 1, max: 86_400, fallback: 900 },
       { about: 'Seconds for which a one-time URL can be used.' },
     ),
+    DOWNLOAD_URLS: list(downloadSourceProblem, {
+      about:
+        'Prefixes of URLs from which storages may download, such as `https://cloud.debian.org/images`. None without it.',
+    }),
     MAX_TRANSFERS: integer(
       { min: 1, max: 16, fallback: 8 },
       { about: 'Transfers that one token may have under way at a time, of 16 in all.' },
@@ -172,6 +223,7 @@ export const groups = {
 
 export const settings = {
   ...groups['The host'],
+  ...groups['The REST API'],
   ...groups['Clients and network'],
   ...groups['What is allowed'],
   ...groups.Files,
@@ -179,6 +231,17 @@ export const settings = {
 };
 
 export type SettingName = keyof typeof settings;
+export type Values = {
+  readonly [N in SettingName]: (typeof settings)[N] extends Setting<infer T> ? T : never;
+};
+
+function downloadSourceProblem(item: string): string | undefined {
+  const url = URL.canParse(item) ? new URL(item) : undefined;
+  const plain = url?.search === '' && url.hash === '' && url.username === '' && url.password === '';
+  return plain && /^https?:$/.test(url?.protocol ?? '')
+    ? undefined
+    : 'is not an address such as https://cloud.debian.org/images';
+}
 
 function hostNameProblem(item: string): string | undefined {
   return /^(\*|[a-z0-9_]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\])$/i.test(item)

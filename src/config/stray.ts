@@ -1,18 +1,24 @@
 /** Finds environment variables that look like settings of this gateway and are none: mostly typing errors. */
+import type { Setting } from './kinds.ts';
 import { settings } from './schema.ts';
 
 /** Set by ssh, its agent and npm, and none of this gateway's business. */
 const foreign =
   /^(SSH_(AUTH_SOCK|AGENT_PID|AGENT_LAUNCHER|CLIENT|CONNECTION|TTY|ASKPASS|ASKPASS_REQUIRE|ORIGINAL_COMMAND)|HOSTNAME|HOSTTYPE|HOST_.*|MCP_(HOST|PORT))$/;
 const ours =
-  /_VM(ID)?S$|^(SSH|MCP|PROXMOX|ENABLE|ALLOW(ED)?|DEN(Y|IED)|SERVER|METRICS|AUDIT|COMMAND_TIMEOUT|TRUSTED|TRANSFER|STAGING|INLINE|PUBLIC|CONTAINER_DRIVER)_/;
+  /_VM(ID)?S$|^(SSH|MCP|PROXMOX|ENABLE|ALLOW(ED)?|DEN(Y|IED)|SERVER|REQUIRE|DOWNLOAD|METRICS|AUDIT|COMMAND_TIMEOUT|TRUSTED|TRANSFER|STAGING|INLINE|PUBLIC|CONTAINER_DRIVER)_/;
+
+/** The variables that name a file with the setting's value; none for what is no secret. */
+export function fileNamesOf(name: string, { secret, aliases }: Pick<Setting<unknown>, 'secret' | 'aliases'>) {
+  return secret ? [name, ...aliases].map((each) => `${each}_FILE`) : [];
+}
 
 /** A sentence for every such name, at most 20. */
 export function strayNames(env: Readonly<Record<string, string | undefined>>): string[] {
   const known = new Set<string>();
   for (const [name, setting] of Object.entries(settings)) {
     for (const alias of [name, ...setting.aliases]) known.add(alias);
-    if (setting.secret) known.add(`${name}_FILE`);
+    for (const fileName of fileNamesOf(name, setting)) known.add(fileName);
   }
   const warnings: string[] = [];
   for (const name of Object.keys(env)) {

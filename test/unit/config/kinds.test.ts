@@ -3,10 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { httpUrl } from '../../../src/config/address-kinds.ts';
 import {
   absolutePath,
   flag,
-  httpUrl,
   integer,
   list,
   oneOf,

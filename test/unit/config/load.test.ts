@@ -55,8 +55,20 @@ test('with the least settings everything else has its default', () => {
     SSH_KNOWN_HOSTS: undefined,
     SSH_TRUST_ON_FIRST_USE: false,
     SSH_SUDO: false,
+    SSH_NODES: new Map(),
+    ENABLE_SSH: true,
     ENABLE_LOCAL_EXECUTION: false,
     CONTAINER_DRIVER: 'auto',
+    PROXMOX_HOST: [],
+    PROXMOX_PORT: 8006,
+    PROXMOX_TOKEN_ID: undefined,
+    PROXMOX_USER: undefined,
+    PROXMOX_TOKEN_NAME: undefined,
+    PROXMOX_TOKEN_SECRET: undefined,
+    PROXMOX_TLS_FINGERPRINT: [],
+    PROXMOX_CA_FILE: undefined,
+    PROXMOX_VERIFY_SSL: true,
+    ENABLE_PROXMOX_API: true,
     MCP_AUTH_TOKEN: 'alice:0123456789',
     ALLOW_UNAUTHENTICATED: false,
     SERVER_HOST: '127.0.0.1',
@@ -70,6 +82,8 @@ test('with the least settings everything else has its default', () => {
     TOOLSETS: [],
     READ_ONLY: false,
     ENABLE_HOST_EXEC: false,
+    ENABLE_DESTRUCTIVE: false,
+    REQUIRE_CONFIRMATION: false,
     ALLOWED_VMIDS: [],
     DENIED_VMIDS: [],
     ALLOWED_PATHS: [],
@@ -81,6 +95,7 @@ test('with the least settings everything else has its default', () => {
     TRANSFER_ROUTE: 'staging',
     TRANSFER_TIMEOUT: 900,
     TRANSFER_URL_TTL: 900,
+    DOWNLOAD_URLS: [],
     MAX_TRANSFERS: 8,
     TRANSFER_DIR: '/home/me/.local/state/proxmox-mcp-gateway/transfers',
     STAGING_DIR: '/var/tmp',
@@ -90,6 +105,8 @@ test('with the least settings everything else has its default', () => {
     LOG_LEVEL: 'info',
     AUDIT_FILE: '/home/me/.local/state/proxmox-mcp-gateway/audit.jsonl',
     tokenFile: undefined,
+    ssh: true,
+    api: undefined,
   });
 });
 
@@ -103,28 +120,34 @@ const aliases = Object.entries(settings).flatMap(([name, { aliases }]) =>
 test('the names that people have already are still known', () => {
   assert.deepEqual(
     aliases.map(([, alias]) => alias),
-    ['SSH_HOST', 'PROXMOX_HOST', 'SSH_USER', 'SSH_KEY_FILE', 'SSH_KEY_PATH'],
+    ['SSH_HOST', 'SSH_USER', 'SSH_KEY_FILE', 'SSH_KEY_PATH', 'PROXMOX_TOKEN_VALUE', 'PROXMOX_ALLOW_ELEVATED'],
   );
 });
 for (const [name = '', alias = ''] of aliases) {
-  const value = name === 'SSH_KEY' ? keyFile : 'from-the-alias';
-  const other = name === 'SSH_KEY' ? fileWith('other-key', 'x') : 'from-elsewhere';
+  const isFlag = name === 'ENABLE_DESTRUCTIVE';
+  const value = name === 'SSH_KEY' ? keyFile : isFlag ? 'true' : 'from-the-alias';
+  const other = name === 'SSH_KEY' ? fileWith('other-key', 'x') : isFlag ? 'false' : 'from-elsewhere';
+  const token = name === 'PROXMOX_TOKEN_SECRET' ? { PROXMOX_TOKEN_ID: 'alice@pve!mcp' } : {};
+  const read = (env: Environment) => String(configOf({ ...token, ...env })[name as keyof Config]);
   test(`${alias} stands for ${name}`, () => {
-    assert.equal(configOf({ [name]: '', [alias]: value })[name as keyof Config], value);
+    assert.equal(read({ [name]: '', [alias]: value }), value);
   });
   test(`${name} and ${alias} may both be set only where they agree`, () => {
-    assert.equal(configOf({ [name]: value, [alias]: value })[name as keyof Config], value);
+    assert.equal(read({ [name]: value, [alias]: value }), value);
     const problem = faultsWith({ [name]: value, [alias]: other }).get(name) ?? '';
     assert.match(problem, new RegExp(`ambiguous: ${name} and ${alias} are both set; keep one`));
   });
 }
 
 test('a third name that disagrees with the first two is ambiguous too', () => {
-  const env = { HOST: 'pve.lan', SSH_HOST: 'pve.lan', PROXMOX_HOST: 'elsewhere.lan' };
-  assert.match(faultsWith(env).get('HOST') ?? '', /ambiguous.*PROXMOX_HOST/);
+  const env = { SSH_KEY: keyFile, SSH_KEY_FILE: keyFile, SSH_KEY_PATH: fileWith('third-key', 'x') };
+  assert.match(faultsWith(env).get('SSH_KEY') ?? '', /ambiguous.*SSH_KEY_PATH/);
 });
 
-const secrets = Object.entries(settings).flatMap(([name, { secret }]) => (secret ? [name] : []));
+/** What belongs to the API token counts together, and has tests of its own. */
+const secrets = Object.entries(settings).flatMap(([name, { secret }]) =>
+  secret && !name.startsWith('PROXMOX_') ? [name] : [],
+);
 test('every secret can come from a file', () => {
   assert.deepEqual(secrets, ['SSH_KEY_PASSPHRASE', 'SSH_PASSWORD', 'MCP_AUTH_TOKEN']);
 });
@@ -151,6 +174,11 @@ for (const name of secrets) {
   });
 }
 
+test('an empty secret file beside a value is as if it was not named', () => {
+  const empty = fileWith('empty-beside', '\n');
+  assert.equal(configOf({ SSH_PASSWORD: 'p', SSH_PASSWORD_FILE: empty }).SSH_PASSWORD, 'p');
+});
+
 test('an empty variable counts as unset, whatever the setting', () => {
   const empty = Object.fromEntries(
     Object.keys(settings)
@@ -175,7 +203,7 @@ test('faults of form and missing settings come together, and a broken one is not
     MCP_AUTH_TOKEN: 'short',
     SSH_PORT: '0',
     LOG_LEVEL: 'loud',
-    TOOLSETS: 'containers,vms',
+    TOOLSETS: 'containers,machines',
     ALLOWED_VMIDS: '1-5',
     SSH_HOST_KEY: 'MD5:aa:bb',
     ALLOWED_HOSTS: 'https://mcp.lan',
@@ -259,6 +287,7 @@ const accepted: [name: string, value: string, items: string[]][] = [
   ],
   ['TRUSTED_PROXIES', '10.0.0.0/8 ::1 fd00::/8 192.0.2.1', ['10.0.0.0/8', '::1', 'fd00::/8', '192.0.2.1']],
   ['TOOLSETS', 'host,containers', ['host', 'containers']],
+  ['TOOLSETS', 'default vms', ['default', 'vms']],
 ];
 for (const [name, value, items] of accepted) {
   test(`${name} takes ${value}`, () => {
@@ -281,7 +310,7 @@ const refused: Record<string, readonly string[]> = {
     '0.0.0.0/0',
     '::/0',
   ],
-  TOOLSETS: ['all', 'Containers', 'vms'],
+  TOOLSETS: ['everything', 'Containers', 'machines'],
 };
 for (const [name, values] of Object.entries(refused)) {
   for (const value of values) {

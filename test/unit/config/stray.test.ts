@@ -23,8 +23,8 @@ for (const [name, meant] of typos) {
 }
 
 test('a name with a prefix of ours that is no setting has no effect, and that is said', () => {
-  assert.deepEqual(strayNames({ PROXMOX_VERIFY_SSL: 'false' }), [
-    'PROXMOX_VERIFY_SSL is not a setting of this gateway and has no effect.',
+  assert.deepEqual(strayNames({ PROXMOX_FLAVOUR: 'mild' }), [
+    'PROXMOX_FLAVOUR is not a setting of this gateway and has no effect.',
   ]);
 });
 
