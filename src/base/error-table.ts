@@ -1,8 +1,8 @@
 /** Everything that can go wrong on purpose: one row a code, with what a person or a model reads. */
+import { apiErrors, notDone } from './api-errors.ts';
 import { type None, row } from './error-row.ts';
 import { fileErrors } from './file-errors.ts';
-
-type Guest = { readonly vmid: number };
+import { guestErrors } from './guest-errors.ts';
 
 export const errorTable = {
   INVALID_ARGUMENT: row<{ problem: string }>(
@@ -15,44 +15,20 @@ export const errorTable = {
     'not_started',
     false,
     ({ reason }) => `This gateway's policy does not allow the call: ${reason}.`,
-    'Do not try to get around this. An operator can change the named setting and restart the gateway.',
+    'Do not try to get around this. Where a setting is named, an operator can change it and restart the gateway.',
   ),
-  CONTAINER_NOT_FOUND: row<Guest>(
+  NODE_UNKNOWN: row<{ node: string }>(
     'not_started',
     false,
-    ({ vmid }) => `There is no container ${vmid} on this Proxmox VE host or its cluster.`,
-    'proxmox_list_containers shows the containers that exist.',
+    ({ node }) => `The cluster names no address of a node ${node}.`,
+    'If there is such a node, an operator can set SSH_NODES to where it is reached.',
   ),
-  NOT_A_CONTAINER: row<Guest>(
+  NODE_OUT_OF_REACH: row<{ node: string; here: string }>(
     'not_started',
     false,
-    ({ vmid }) => `${vmid} is a virtual machine, not a container.`,
-    'Use the id of a container; proxmox_list_containers shows them.',
-  ),
-  CONTAINER_ELSEWHERE: row<Guest & { node: string; here: string }>(
-    'not_started',
-    false,
-    ({ vmid, node, here }) =>
-      `Container ${vmid} lives on node ${node}, and this gateway is connected to ${here}.`,
-    'Use a gateway that is connected to that node.',
-  ),
-  CONTAINER_NOT_RUNNING: row<Guest>(
-    'not_started',
-    false,
-    ({ vmid }) => `Container ${vmid} is not running.`,
-    'Start it with proxmox_start_container, then call again.',
-  ),
-  CONTAINER_LOCKED: row<Guest & { lock: string }>(
-    'not_started',
-    true,
-    ({ vmid, lock }) => `Container ${vmid} is locked by Proxmox VE (${lock}).`,
-    'A backup, snapshot or migration is under way or was left behind: wait for it, or have an operator check it.',
-  ),
-  CONTAINER_IS_TEMPLATE: row<Guest>(
-    'not_started',
-    false,
-    ({ vmid }) => `Container ${vmid} is a template, which can be cloned but not run.`,
-    'Clone it, and use the clone.',
+    ({ node, here }) =>
+      `This is on node ${node}; the gateway runs on ${here} and has no SSH credentials for other nodes.`,
+    'An operator can set SSH_KEY, or use the tools of the REST API.',
   ),
   COMMAND_NOT_STARTED: row<{ where: string }>(
     'not_started',
@@ -92,19 +68,16 @@ export const errorTable = {
     ({ what }) => `The host could not be asked for ${what}.`,
     'If the host says nothing better: HOST must be a Proxmox VE node, and the SSH user root (or SSH_SUDO=true).',
   ),
-  ACTION_FAILED: row<{ action: string }>(
-    'failed',
-    false,
-    ({ action }) => `Proxmox VE could not ${action}.`,
-    'What Proxmox VE said is included; look at the state before calling again.',
-  ),
+  ACTION_FAILED: notDone,
   ACTION_INCOMPLETE: row<{ action: string; state: string }>(
     'failed',
     true,
-    ({ action, state }) => `Proxmox VE was told to ${action}, and the container is still ${state}.`,
-    'Wait and check with proxmox_container_status.',
+    ({ action, state }) => `Proxmox VE was told to ${action}, and the guest is still ${state}.`,
+    'Wait, and look at its status again.',
   ),
+  ...guestErrors,
   ...fileErrors,
+  ...apiErrors,
   UNEXPECTED_ANSWER: row<{ from: string }>(
     'not_started',
     false,

@@ -18,8 +18,14 @@ export class GatewayError extends Error {
   readonly retryable: boolean;
   readonly advice: string;
   readonly evidence: Evidence;
+  /** The task of Proxmox VE that it is about. */
+  readonly upid: string | undefined;
 
-  constructor(code: ErrorCode, message: string, options: { cause?: unknown; evidence?: Evidence }) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; evidence?: Evidence; upid?: string | undefined },
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'GatewayError';
     this.code = code;
@@ -27,6 +33,7 @@ export class GatewayError extends Error {
     this.retryable = errorTable[code].retryable;
     this.advice = errorTable[code].advice;
     this.evidence = options.evidence ?? {};
+    this.upid = options.upid;
   }
 }
 
@@ -37,7 +44,8 @@ export function failure<C extends ErrorCode>(
   options: { cause?: unknown; evidence?: Evidence } = {},
 ): GatewayError {
   const text = errorTable[code].text as (facts: FactsOf<C>) => string;
-  return new GatewayError(code, text(facts), options);
+  const { upid } = facts as { upid?: string };
+  return new GatewayError(code, text(facts), { ...options, upid });
 }
 
 const effects: Record<Outcome, string> = {

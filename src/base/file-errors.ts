@@ -25,7 +25,7 @@ export const fileErrors = {
     'not_started',
     false,
     ({ where }) => `The directory of the path does not exist ${where}, or a part of it is no directory.`,
-    'Correct the path; an upload can make missing directories at its destination with create_directories.',
+    'Correct the path, or make the directory first; uploads have create_directories for that.',
   ),
   IS_DIRECTORY: row<{ where: string }>(
     'not_started',

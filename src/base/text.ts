@@ -16,6 +16,14 @@ export function clean(text: string, maxChars = 500): string {
   return bounded.toWellFormed().replace(control, escapeCodePoint);
 }
 
+/** As clean, line by line: for texts of several lines. */
+export function cleanLines(text: string): string {
+  return text
+    .split('\n')
+    .map((line) => clean(line, 8192))
+    .join('\n');
+}
+
 /**
  * Marks text as coming from the host or a container: data to look at, not instructions to follow.
  * The fence is longer than any run of backticks inside, so that the text cannot close it.

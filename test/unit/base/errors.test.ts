@@ -39,6 +39,37 @@ const facts: { readonly [C in ErrorCode]: FactsOf<C> } = {
   TRANSFER_UNCERTAIN: { why: 'the connection to the host was lost' },
   TRANSFER_UNPROVEN: { why: 'the size differs' },
   TRANSFER_FOLDER: { problem: 'it does not exist' },
+  SSH_NOT_CONFIGURED: {},
+  API_NOT_CONFIGURED: {},
+  API_UNREACHABLE: { host: 'pve.lan', problem: 'the connection was refused' },
+  API_TLS_REFUSED: { host: 'pve.lan', problem: 'it has expired', seen: 'AB:CD' },
+  API_AUTH_FAILED: { host: 'pve.lan', problem: 'its API token was not accepted' },
+  API_FORBIDDEN: { action: 'start VM 100', privilege: 'VM.PowerMgmt', path: '/vms/100' },
+  API_ROOT_ONLY: { action: 'change container 100' },
+  API_REFUSED: { action: 'change VM 100', parameters: ['memory'] },
+  API_FAILED: { action: 'start VM 100' },
+  API_NO_ANSWER: { host: 'pve.lan', problem: 'it answered 502' },
+  API_OUTCOME_UNKNOWN: { action: 'start VM 100', problem: 'the connection was lost' },
+  API_ANSWER_TOO_LARGE: { maxBytes: 10 },
+  GUEST_NOT_FOUND: { vmid: 100 },
+  GUEST_NAME_UNKNOWN: { name: 'web' },
+  GUEST_NAME_AMBIGUOUS: { name: 'web', vmids: [100] },
+  NOT_A_VM: { vmid: 100 },
+  GUEST_LOCKED: { vmid: 100, lock: 'backup' },
+  GUEST_IS_TEMPLATE: { vmid: 100 },
+  GUEST_RUNNING: { action: 'delete container 100' },
+  SHUTDOWN_TIMED_OUT: { name: 'virtual machine 300', timeoutS: 60 },
+  VM_NOT_RUNNING: { vmid: 100 },
+  AGENT_UNAVAILABLE: { vmid: 100 },
+  AGENT_NOT_CONFIGURED: { vmid: 100 },
+  AGENT_COMMAND_UNSEEN: { vmid: 100, problem: 'the connection was lost' },
+  NODE_UNKNOWN: { node: 'pve2' },
+  NODE_OUT_OF_REACH: { node: 'pve2', here: 'pve1' },
+  TASK_FAILED: { action: 'start VM 100', upid: 'UPID:pve1:1:' },
+  TASK_LEFT_RUNNING: { action: 'start VM 100', upid: 'UPID:pve1:1:' },
+  CONFIRMATION_INVALID: { problem: 'it has expired' },
+  CONFIRMATION_DECLINED: {},
+  CONFIRMATION_IMPOSSIBLE: {},
   UNEXPECTED_ANSWER: { from: '/etc/pve/.vmlist' },
   HOST_UNREACHABLE: { host: 'pve.lan', problem: 'the connection was refused', retryInS: 3 },
   HOST_KEY_REFUSED: { host: 'pve.lan', seen: 'SHA256:abc' },
@@ -91,6 +122,16 @@ test('a timeout says whether the command was stopped', () => {
 test('a wait that is not known is not mentioned', () => {
   const error = failure('HOST_UNREACHABLE', { host: 'pve.lan', problem: 'its name cannot be resolved' });
   assert.doesNotMatch(error.message, /next attempt/);
+});
+
+test('what is not known of a refusal by the API is not mentioned', () => {
+  const bare = failure('API_FORBIDDEN', { action: 'start VM 100', privilege: '', path: '' });
+  assert.match(bare.message, /may not start VM 100\.$/);
+  const pathless = failure('API_FORBIDDEN', { action: 'start VM 100', privilege: 'Sys.Audit', path: '' });
+  assert.match(pathless.message, /it lacks Sys\.Audit\.$/);
+  assert.match(failure('API_REFUSED', { action: 'start VM 100' }).message, /refused to start VM 100\.$/);
+  const unseen = failure('API_TLS_REFUSED', { host: 'pve.lan', problem: 'no pin is set' });
+  assert.doesNotMatch(unseen.message, /fingerprint/);
 });
 
 test('cause and evidence stay out of the message', () => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { commandLine } from '../../../src/base/shell.ts';
+import { underCi } from '../../ci.ts';
 import { hostileStrings } from '../hostile-strings.ts';
 
 const shells: readonly (readonly [string, ...string[]])[] = [
@@ -40,7 +41,7 @@ function isMissing(program: string): boolean {
 }
 
 function absence(program: string): string | false {
-  if (process.env.CI === 'true' || !isMissing(program)) return false;
+  if (underCi || !isMissing(program)) return false;
   return `${program} is not installed here`;
 }
 
