@@ -1,4 +1,4 @@
-/** `npm run demo`: the gateway as a process of its own, in front of a pretend Proxmox VE node. */
+/** `npm run demo`: the gateway as a process of its own, in front of a pretend Proxmox VE cluster. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -8,31 +8,48 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Lab, startLab } from './lab.ts';
+import { demoGuests } from './proxmox/demo-guests.ts';
 
 type Environment = Record<string, string | undefined>;
 
 const gatewayMain = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 const startWithinMs = 20_000;
+/** Long enough for a task to be seen while it runs. */
+const taskMs = 1_500;
+/** As on a real node. */
+const authDelayMs = 3_000;
+
+const otherWays: readonly string[] = [
+  ...[
+    'SSH_HOST',
+    'SSH_USER',
+    'SSH_KEY',
+    'SSH_KEY_FILE',
+    'SSH_KEY_PATH',
+    'SSH_PASSWORD_FILE',
+    'SSH_KNOWN_HOSTS',
+  ],
+  ...['SSH_TRUST_ON_FIRST_USE', 'SSH_SUDO', 'ENABLE_LOCAL_EXECUTION', 'ENABLE_SSH', 'ENABLE_PROXMOX_API'],
+  ...['PROXMOX_USER', 'PROXMOX_TOKEN_NAME', 'PROXMOX_TOKEN_VALUE', 'PROXMOX_CA_FILE', 'PROXMOX_VERIFY_SSL'],
+  ...['PROXMOX_USER_FILE', 'PROXMOX_TOKEN_NAME_FILE', 'PROXMOX_TOKEN_VALUE_FILE', 'PROXMOX_TOKEN_ID_FILE'],
+  ...['PROXMOX_TOKEN_SECRET_FILE', 'PROXMOX_TLS_FINGERPRINT_FILE'],
+];
 
 /** The way to the lab, and nothing left of another way: an empty setting counts as unset. */
 function connectionTo(lab: Lab): Environment {
   return {
-    SSH_HOST: '',
-    PROXMOX_HOST: '',
-    SSH_USER: '',
-    SSH_KEY: '',
-    SSH_KEY_FILE: '',
-    SSH_KEY_PATH: '',
-    SSH_PASSWORD_FILE: '',
-    SSH_KNOWN_HOSTS: '',
-    SSH_TRUST_ON_FIRST_USE: '',
-    SSH_SUDO: '',
-    ENABLE_LOCAL_EXECUTION: '',
+    ...Object.fromEntries(otherWays.map((name) => [name, ''])),
     HOST: lab.host,
     SSH_PORT: String(lab.sshPort),
     SSH_USERNAME: lab.username,
     SSH_PASSWORD: lab.password,
     SSH_HOST_KEY: lab.hostKeyFingerprint,
+    SSH_NODES: [...lab.nodes].map(([name, { sshPort }]) => `${name}=${lab.host}:${sshPort}`).join(','),
+    PROXMOX_HOST: lab.host,
+    PROXMOX_PORT: String(lab.apiPort),
+    PROXMOX_TOKEN_ID: lab.apiTokenId,
+    PROXMOX_TOKEN_SECRET: lab.apiTokenSecret,
+    PROXMOX_TLS_FINGERPRINT: lab.apiFingerprint,
   };
 }
 
@@ -46,6 +63,8 @@ async function defaults(env: Environment, stateDir: string): Promise<Environment
     ...(!authenticated && { MCP_AUTH_TOKEN: randomBytes(24).toString('hex') }),
     ...(!given('STATE_DIR') && { STATE_DIR: stateDir }),
     ...(!given('LOG_LEVEL') && { LOG_LEVEL: 'warn' }),
+    ...(!given('TOOLSETS') && { TOOLSETS: 'all' }),
+    ...(!given('ENABLE_DESTRUCTIVE') && !given('PROXMOX_ALLOW_ELEVATED') && { ENABLE_DESTRUCTIVE: 'true' }),
     ...(!given('SERVER_PORT') && { SERVER_PORT: '8000' }),
     ...(env.SERVER_PORT === '0' && { SERVER_PORT: String(await freePort()) }),
   };
@@ -91,7 +110,7 @@ function welcome(address: string, env: Environment): string {
   const header = token === '' ? '' : ` --header "Authorization: Bearer ${token}"`;
   return [
     '',
-    `A gateway and a pretend Proxmox VE node with three containers are running${isLoopback(address) ? ', on this machine only' : ''}.`,
+    `A gateway and a pretend Proxmox VE cluster of two nodes are running${isLoopback(address) ? ', on this machine only' : ''}.`,
     '',
     `  MCP URL  ${address}/mcp`,
     `  Token    ${token || (env.MCP_AUTH_TOKEN_FILE ? `one of those in ${env.MCP_AUTH_TOKEN_FILE}` : 'none is needed')}`,
@@ -105,7 +124,9 @@ function welcome(address: string, env: Environment): string {
 }
 
 async function demo(): Promise<number> {
-  const lab = await startLab();
+  const lab = await startLab({ nodes: ['pve1', 'pve2'], guests: demoGuests });
+  lab.api.control.taskMs = taskMs;
+  lab.api.control.authDelayMs = authDelayMs;
   const stateDir = await mkdtemp(join(tmpdir(), 'proxmox-mcp-demo-'));
   const env = { ...process.env, ...connectionTo(lab), ...(await defaults(process.env, stateDir)) };
   // A process group of its own, so that Ctrl-C reaches the gateway once, from here.

@@ -28,15 +28,17 @@ export const dd: Program = async (self) => {
   );
   const blockBytes = parseSize(values.get('bs') ?? '512');
   const count = values.has('count') ? parseSize(values.get('count') ?? '') : Number.POSITIVE_INFINITY;
-  const full = values.get('iflag')?.split(',').includes('fullblock') === true;
+  const flags = values.get('iflag')?.split(',') ?? [];
+  const [full, countsBytes] = [flags.includes('fullblock'), flags.includes('count_bytes')];
   const [inputPath, outputPath] = [values.get('if'), values.get('of')];
   const input = inputPath === undefined ? self.fds.get(0) : openPath(self, inputPath, forReading);
   const output = outputPath === undefined ? self.fds.get(1) : openPath(self, outputPath, forWriting);
   if (input === undefined || output === undefined) return 1;
   let [total, whole, partial, status] = [0, 0, 0, 0];
-  while (whole + partial < count) {
+  while ((countsBytes ? total : whole + partial) < count) {
     await self.breathe();
-    const block = await readBlock(self, input, blockBytes, full);
+    const wanted = countsBytes ? Math.min(blockBytes, count - total) : blockBytes;
+    const block = await readBlock(self, input, wanted, full);
     if (block.length === 0) break;
     try {
       await self.writeTo(output, block);

@@ -1,13 +1,25 @@
 /** The files by which Proxmox VE tells what guests there are, made anew from the state at each reading. */
 import { directoryNode, fileNode, generatedNode, type Inode, linkNode } from '../files/inode.ts';
 import { plant } from '../files/tree.ts';
+import type { LabCluster } from './cluster.ts';
+import type { LabGuest } from './guest.ts';
 import { confFile } from './guests.ts';
-import type { LabGuest, LabNode } from './node.ts';
+import type { LabNode } from './node.ts';
 
 const wwwData = 33;
 
 function generated(make: () => string): Inode {
   return { ...generatedNode(() => Buffer.from(make(), 'latin1'), 0o640), gid: wwwData };
+}
+
+/** As pmxcfs writes it: of the cluster only where there is one. */
+function members(node: LabNode, cluster: LabCluster): string {
+  const names = [...cluster.nodes.keys()];
+  const head = `{\n"nodename": "${node.name}",\n"version": ${names.length > 1 ? 4 : 0}`;
+  if (cluster.name === undefined) return `${head}\n}\n`;
+  const list = names.map((name, at) => `  "${name}": { "id": ${at + 1}, "online": 1, "ip": "127.0.0.1"}`);
+  const about = `{ "name": "${cluster.name}", "version": ${names.length}, "nodes": ${names.length}, "quorate": 1 }`;
+  return `${head},\n"cluster": ${about},\n"nodelist": {\n${list.join(',\n')}\n  }\n}\n`;
 }
 
 function vmlist(node: LabNode): string {
@@ -35,9 +47,13 @@ function confDirectory(node: LabNode, owner: string, kind: LabGuest['kind']): In
   });
 }
 
-function nodesDirectory(node: LabNode): Inode {
+function nodesDirectory(node: LabNode, { nodes }: LabCluster): Inode {
+  const knownHosts = (owner: string): string => {
+    const key = nodes.get(owner)?.sshHostKey;
+    return key === undefined ? '' : `${owner} ${key}\n`;
+  };
   return directoryNode(0o755, undefined, () => {
-    const owners = new Set([node.name, ...[...node.guests.values()].map((guest) => guest.node)]);
+    const owners = new Set([...nodes.keys(), ...[...node.guests.values()].map((guest) => guest.node)]);
     return new Map(
       [...owners].sort().map((owner) => [
         owner,
@@ -49,7 +65,7 @@ function nodesDirectory(node: LabNode): Inode {
             ['pve-ssl.key', fileNode('', 0o640)],
             ['pve-ssl.pem', fileNode('', 0o640)],
             ['qemu-server', confDirectory(node, owner, 'vm')],
-            ['ssh_known_hosts', fileNode('', 0o640)],
+            ['ssh_known_hosts', fileNode(knownHosts(owner), 0o640)],
           ];
           return new Map(entries);
         }),
@@ -88,7 +104,7 @@ function unixSockets(node: LabNode): string {
   return `Num       RefCount Protocol Flags    Type St Inode Path\n${lines.join('')}`;
 }
 
-export function plantClusterFiles(node: LabNode): void {
+export function plantClusterFiles(node: LabNode, cluster: LabCluster): void {
   const { files } = node;
   const put = (name: string, inode: Inode) => plant(files, `/etc/pve/${name}`, inode);
   put(
@@ -97,13 +113,13 @@ export function plantClusterFiles(node: LabNode): void {
   );
   put(
     '.members',
-    generated(() => `{\n"nodename": "${node.name}",\n"version": 0\n}\n`),
+    generated(() => members(node, cluster)),
   );
   put(
     '.version',
     generated(() => '{\n"starttime": 1795221674,\n"clinfo": 0,\n"vmlist": 20\n}\n'),
   );
-  put('nodes', nodesDirectory(node));
+  put('nodes', nodesDirectory(node, cluster));
   put('local', linkNode(`nodes/${node.name}`));
   for (const name of ['lxc', 'openvz', 'qemu-server']) put(name, linkNode(`nodes/${node.name}/${name}`));
   for (const name of ['firewall', 'ha', 'mapping', 'sdn', 'virtual-guest']) put(name, directoryNode());

@@ -1,7 +1,7 @@
 /** The exclusive lock on a container's configuration that some of pct's verbs hold while they run. */
-import type { Process } from '../process/process.ts';
 import { PveError } from './command-line.ts';
 import type { LabNode } from './node.ts';
+import type { Worker } from './worker.ts';
 
 export interface LockRules {
   /** What runs as a task tells of its waiting on stdout, and fails with a status of its own. */
@@ -10,7 +10,7 @@ export interface LockRules {
 
 /** Waits for the lock as long as pct does, then throws PveError. */
 export async function withConfigLock<T>(
-  self: Process,
+  self: Worker,
   { locks, pace }: LabNode,
   vmid: string,
   { isTask }: LockRules,

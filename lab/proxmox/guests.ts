@@ -1,6 +1,7 @@
 /** Guests as their configuration has them, and as Proxmox VE writes that to its files. */
 import { toByteString } from '../byte-string.ts';
 import type { LabMount } from '../files/mount.ts';
+import type { Tree } from '../files/tree.ts';
 
 export interface LabSnapshot {
   readonly name: string;
@@ -8,6 +9,12 @@ export interface LabSnapshot {
   /** Seconds since 1970. */
   readonly timeS: number;
   readonly parent?: string;
+  /** What the configuration was; as it is now where nothing is said. */
+  readonly config?: ReadonlyMap<string, string>;
+  /** What the files of a container were. */
+  readonly files?: Tree;
+  /** Whether the memory of a virtual machine is part of it. */
+  readonly vmstate?: boolean;
 }
 
 export interface LabGuestSpec {
@@ -15,7 +22,7 @@ export interface LabGuestSpec {
   readonly name: string;
   /** A container where nothing else is said. */
   readonly kind?: 'container' | 'vm';
-  /** The node that has it; `pve1`, the one that answers, where nothing else is said. */
+  /** The node that has it; the first, which answers, where nothing else is said. */
   readonly node?: string;
   /** Stopped where nothing is said. */
   readonly status?: 'running' | 'stopped';
@@ -48,7 +55,8 @@ export const defaultGuests: readonly LabGuestSpec[] = [
   { vmid: 300, name: 'vm1', kind: 'vm', status: 'running' },
 ];
 
-function hardwareAddress(vmid: number): string {
+/** The hardware address of a guest's network card. */
+export function hardwareAddress(vmid: number): string {
   const digits = (0x110000 + vmid).toString(16).toUpperCase().padStart(6, '0');
   return `BC:24:11:${digits.match(/../g)?.join(':')}`;
 }
@@ -113,18 +121,18 @@ export interface Configured {
   readonly config: ReadonlyMap<string, string>;
   readonly description: string | undefined;
   readonly snapshots: readonly LabSnapshot[];
+  readonly parent: string | undefined;
 }
 
 /** The file under /etc/pve/nodes, as a byte string. */
-export function confFile({ config, description, snapshots }: Configured): string {
-  const parent = snapshots.at(-1)?.name;
+export function confFile({ config, description, snapshots, parent }: Configured): string {
   const top = parent === undefined ? config : new Map([...config, ['parent', parent]]);
   const sections = snapshots.map(
-    ({ name, description: said, timeS, parent: before }) =>
+    ({ name, description: said, timeS, parent: before, config: then = config }) =>
       `\n[${name}]\n${said === undefined ? '' : descriptionLines(said)}` +
       keyLines(
         new Map([
-          ...config,
+          ...then,
           ['snaptime', String(timeS)],
           ...(before === undefined ? [] : [['parent', before] as const]),
         ]),

@@ -1,8 +1,9 @@
 /** Starting and stopping containers, with pct's refusals and the time it takes. */
-import type { Process } from '../process/process.ts';
 import { PveError } from './command-line.ts';
 import { withConfigLock } from './config-lock.ts';
-import { findContainer, type LabGuest, type LabNode } from './node.ts';
+import type { LabGuest } from './guest.ts';
+import { findContainer, type LabNode } from './node.ts';
+import type { Worker } from './worker.ts';
 
 const defaultTimeoutS = 60;
 /** How long pct still looks whether a guest went down after lxc-stop gave up. */
@@ -14,13 +15,13 @@ function refuseLocked(guest: LabGuest): void {
 }
 
 /** Throws PveError where there is no running container of that id on this node. */
-function getRunning(node: LabNode, vmid: string, word = 'CT'): LabGuest {
+export function getRunning(node: LabNode, vmid: string, word = 'CT'): LabGuest {
   const guest = findContainer(node, Number(vmid));
   if (guest?.pid === undefined) throw new PveError(`${word} ${vmid} not running`);
   return guest;
 }
 
-export async function start(self: Process, node: LabNode, guest: LabGuest): Promise<number> {
+export async function start(self: Worker, node: LabNode, guest: LabGuest): Promise<number> {
   if (guest.pid !== undefined) throw new PveError(`CT ${guest.vmid} already running`);
   refuseLocked(guest);
   if (guest.config.get('template') === '1') throw new PveError("you can't start a CT if it's a template");
@@ -31,7 +32,7 @@ export async function start(self: Process, node: LabNode, guest: LabGuest): Prom
   });
 }
 
-export async function stop(self: Process, node: LabNode, vmid: string): Promise<number> {
+export async function stop(self: Worker, node: LabNode, vmid: string): Promise<number> {
   const guest = getRunning(node, vmid);
   refuseLocked(guest);
   await self.sleep(node.pace.stopMs);
@@ -39,8 +40,14 @@ export async function stop(self: Process, node: LabNode, vmid: string): Promise<
   return 0;
 }
 
+/** What is said of a container that did not go down in time. */
+export function stopFailure(vmid: string, timeoutS = defaultTimeoutS): string {
+  return `command 'lxc-stop -n ${vmid} --nokill --timeout ${timeoutS}' failed: exit code 1`;
+}
+
+/** Ends with the status 255 where the container did not go down in time. */
 export async function shutdown(
-  self: Process,
+  self: Worker,
   node: LabNode,
   vmid: string,
   options: ReadonlyMap<string, string>,
@@ -55,8 +62,7 @@ export async function shutdown(
     await self.out(
       `lxc-stop: ${vmid}: ../src/lxc/commands_utils.c: lxc_cmd_sock_rcv_state: 49 Resource temporarily unavailable - Failed to receive message\n`,
     );
-    const failed = `command 'lxc-stop -n ${vmid} --nokill --timeout ${timeoutS}' failed: exit code 1`;
-    await self.out(`${failed}\n`);
+    await self.out(`${stopFailure(vmid, timeoutS)}\n`);
     if (overdueMs > graceMs) return 255;
     await self.sleep(overdueMs);
   }
@@ -65,7 +71,7 @@ export async function shutdown(
 }
 
 /** A lock does not keep the container from being stopped, only from starting again. */
-export async function reboot(self: Process, node: LabNode, vmid: string): Promise<number> {
+export async function reboot(self: Worker, node: LabNode, vmid: string): Promise<number> {
   const guest = getRunning(node, vmid, 'VM');
   await self.sleep(node.pace.stopMs);
   node.halt(guest);

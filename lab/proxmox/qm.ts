@@ -1,9 +1,11 @@
 /** qm: virtual machines, as far as listing and switching them on and off goes. */
 import type { Program } from '../process/process.ts';
 import { type Parsed, PveError, parseCommandLine, type Verb } from './command-line.ts';
+import type { LabGuest } from './guest.ts';
 import { configLines } from './guests.ts';
-import type { LabGuest, LabNode } from './node.ts';
+import type { LabNode } from './node.ts';
 import { statusLines } from './status.ts';
+import { shutdownVm, startVm, stopVm } from './vm-power.ts';
 
 const only = (options: Verb['options'] = {}): Verb => ({ params: ['vmid'], options });
 
@@ -62,16 +64,15 @@ export function qm(node: LabNode): Program {
     if (verb === 'status') await self.out(statusLines(guest, options.get('verbose') === '1'));
     else if (verb === 'config') await self.out(configLines(guest));
     else {
-      const lock = guest.config.get('lock');
-      if (verb === 'start' && guest.pid !== undefined) throw new PveError(`VM ${vmid} already running`);
-      if (lock !== undefined) throw new PveError(`VM is locked (${lock})`);
-      if (verb === 'shutdown' && guest.pid === undefined) {
-        await self.err(`VM ${vmid} not running\n\n`);
-        return 0;
-      }
-      await self.sleep(verb === 'start' ? node.pace.startMs : node.pace.stopMs);
-      if (verb === 'start') node.boot(guest);
-      else node.halt(guest);
+      const timeout = options.get('timeout');
+      if (verb === 'shutdown' && guest.pid === undefined) await self.err(`VM ${vmid} not running\n\n`);
+      if (verb === 'start') await startVm(self, node, guest);
+      else if (verb === 'stop') await stopVm(self, node, guest);
+      else
+        await shutdownVm(self, node, guest, {
+          timeoutS: timeout === undefined ? undefined : Number(timeout),
+          forceStop: options.get('forceStop') === '1',
+        });
     }
     return 0;
   };

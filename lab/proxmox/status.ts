@@ -1,33 +1,32 @@
 /** What pct and qm tell about a guest's state. */
 import { toByteString } from '../byte-string.ts';
-import type { LabGuest } from './node.ts';
-
-const mebibyte = 1024 * 1024;
+import { figuresOf } from './figures.ts';
+import type { LabGuest } from './guest.ts';
 
 export function statusLines(guest: LabGuest, verbose: boolean): string {
   const { config, pid, vmid } = guest;
   const status = pid === undefined ? 'stopped' : 'running';
   if (!verbose) return `status: ${status}\n`;
-  const running = pid !== undefined;
+  const figures = figuresOf(guest);
   const values: Record<string, string | number | undefined> = {
-    cpus: config.get('cores') ?? 1,
-    disk: running ? 671_088_640 : 0,
-    diskread: 0,
-    diskwrite: 0,
+    cpus: figures.cpus,
+    disk: figures.disk,
+    diskread: figures.diskread,
+    diskwrite: figures.diskwrite,
     lock: config.get('lock'),
-    maxdisk: 8 * 1024 * mebibyte,
-    maxmem: Number(config.get('memory') ?? 512) * mebibyte,
-    maxswap: Number(config.get('swap') ?? 0) * mebibyte,
-    mem: running ? 41_943_040 : 0,
+    maxdisk: figures.maxdisk,
+    maxmem: figures.maxmem,
+    maxswap: figures.maxswap,
+    mem: figures.mem,
     name: config.get('hostname') ?? config.get('name'),
-    netin: running ? 5600 : 0,
-    netout: running ? 1006 : 0,
+    netin: figures.netin,
+    netout: figures.netout,
     pid,
     status,
     swap: 0,
     tags: config.get('tags'),
     type: guest.kind === 'container' ? 'lxc' : undefined,
-    uptime: running ? Math.floor((Date.now() - (guest.bootedMs ?? 0)) / 1000) : 0,
+    uptime: figures.uptime,
     vmid,
   };
   return Object.entries(values)

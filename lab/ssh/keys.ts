@@ -1,5 +1,6 @@
 /** New ed25519 keys in OpenSSH's format; ssh2's own generator now and then makes one that it cannot read. */
 import { generateKeyPairSync, randomInt } from 'node:crypto';
+import ssh2 from 'ssh2';
 
 function field(bytes: Buffer | string): Buffer {
   const content = Buffer.from(bytes);
@@ -12,6 +13,13 @@ function number(value: number): Buffer {
   const bytes = Buffer.alloc(4);
   bytes.writeUInt32BE(value);
   return bytes;
+}
+
+/** The public half of a private key in OpenSSH's format, as known_hosts has it: `ssh-ed25519 AAAA…`. */
+export function publicKeyOf(privateKey: string): string {
+  const parsed = [ssh2.utils.parseKey(privateKey)].flat()[0];
+  if (parsed === undefined || parsed instanceof Error) throw parsed ?? new TypeError('the text holds no key');
+  return `${parsed.type} ${parsed.getPublicSSH().toString('base64')}`;
 }
 
 /** The layout is OpenSSH's PROTOCOL.key, without a passphrase. */

@@ -76,6 +76,11 @@ const cases: readonly (readonly [about: string, script: string, stdout: string, 
     'abc\ndefgh',
   ],
   [
+    'dd counts bytes instead of blocks',
+    '(printf abc; sleep 0.1; printf defgh) | { dd bs=4 count=6 iflag=count_bytes 2>/dev/null; echo; cat; }',
+    'abcdef\ngh',
+  ],
+  [
     'dd tells of its blocks',
     'head -c 10 /dev/zero | dd bs=4 2>&1 >/dev/null | head -n 2',
     '2+1 records in\n2+1 records out\n',
