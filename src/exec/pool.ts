@@ -33,6 +33,7 @@ export class SshPool {
   readonly #target: SshTarget;
   readonly #events: ExecutorEvents;
   readonly #prepare: (connection: SshConnection) => void;
+  readonly #keepsUp: boolean;
   readonly #connections = new Set<SshConnection>();
   readonly #waiters: Waiter[] = [];
   #connecting: Promise<void> | undefined;
@@ -48,10 +49,13 @@ export class SshPool {
     target: SshTarget;
     events: ExecutorEvents;
     prepare: (connection: SshConnection) => void;
+    /** Whether a connection is made and kept without being asked for. */
+    keepsUp: boolean;
   }) {
     this.#target = input.target;
     this.#events = input.events;
     this.#prepare = input.prepare;
+    this.#keepsUp = input.keepsUp;
     this.#reaper = setInterval(() => this.#reapIdle(), idleMs / 4).unref();
   }
 
@@ -225,7 +229,7 @@ export class SshPool {
   #onClosed(connection: SshConnection): void {
     this.#connections.delete(connection);
     this.#events.disconnected();
-    if (this.#connections.size > 0) return;
+    if (this.#connections.size > 0 || !(this.#keepsUp || this.#waiters.length > 0)) return;
     if (this.#trouble === undefined || performance.now() >= this.#trouble.until) this.connectSoon();
     else this.#hold(this.#trouble);
   }
@@ -242,15 +246,15 @@ export class SshPool {
   #hold({ error, retryAt }: Hold): void {
     for (const waiter of this.#waiters.splice(0)) waiter.refuse(error);
     clearTimeout(this.#retry);
-    if (this.#closed) return;
+    if (this.#closed || !this.#keepsUp) return;
     // The timer itself ends the hold: it may fire a fraction before the clock says so.
     this.#retry = setTimeout(() => this.#connectNow(), Math.max(0, retryAt - performance.now())).unref();
   }
 
-  /** One connection stays, so that the next call need not wait for a handshake. */
+  /** One connection stays where the pool is to be kept up. */
   #reapIdle(): void {
     for (const connection of this.#connections) {
-      if (this.#connections.size <= 1) return;
+      if (this.#keepsUp && this.#connections.size <= 1) return;
       if (connection.channels === 0 && performance.now() - connection.idleSince > idleMs) connection.close();
     }
   }

@@ -2,9 +2,9 @@
 import { posix } from 'node:path';
 import ssh2, { type SFTPWrapper } from 'ssh2';
 import { failure } from '../base/errors.ts';
+import { interruption } from '../base/interruption.ts';
 import { inBlocks } from './blocks.ts';
 import { type StagedFile, StorageFailed } from './executor.ts';
-import { interruption } from './interruption.ts';
 import type { Lease } from './pool.ts';
 import type { Shells } from './shells.ts';
 

@@ -36,6 +36,8 @@ export interface ShellsInput {
   /** Long arguments that many commands share: every shell is given them ahead. */
   readonly texts: readonly string[];
   readonly events: ExecutorEvents;
+  /** Whether one connection stands all the time, so that no call waits for a handshake. */
+  readonly keepsUp: boolean;
 }
 
 export function createShells(input: ShellsInput): Shells {

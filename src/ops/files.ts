@@ -1,7 +1,7 @@
 /** Moves files into containers and out of them, and, where that is allowed, on the host. */
 import type { Executor } from '../exec/executor.ts';
 import { createDownload, type Downloaded, type DownloadRequest } from './files/get.ts';
-import { createScripts } from './files/place.ts';
+import { createScripts, type Place } from './files/place.ts';
 import {
   createUpload,
   type Route,
@@ -13,7 +13,7 @@ import { createStaging } from './files/staging.ts';
 import { createSweep } from './files/sweep.ts';
 import type { TransferFolder } from './files/transfer-folder.ts';
 import type { Unfinished } from './files/unfinished.ts';
-import type { Inventory } from './inventory.ts';
+import type { HostRoom } from './host-room.ts';
 
 export interface Files {
   /**
@@ -39,16 +39,52 @@ export interface FilesOptions {
   readonly folder: TransferFolder;
 }
 
-export function createFiles(input: { executor: Executor; inventory: Inventory } & FilesOptions): Files {
-  const { executor, inventory, route, stagingDirectory: directory, timeoutMs, unfinished, folder } = input;
-  const scripts = createScripts({ executor, inventory, timeoutMs });
-  const staging = createStaging({ executor, directory, timeoutMs, unfinished });
-  const upload = createUpload({ scripts, staging, unfinished });
-  const download = createDownload({ scripts, staging });
+/** Both directions, on one node. */
+interface Transfers {
+  readonly upload: ReturnType<typeof createUpload>;
+  readonly download: ReturnType<typeof createDownload>;
+}
+
+export function createFiles(input: HostRoom & FilesOptions): Files {
+  const {
+    hosts,
+    inventory,
+    reach,
+    route,
+    stagingDirectory: directory,
+    timeoutMs,
+    unfinished,
+    folder,
+  } = input;
+  const known = new WeakMap<Executor, Transfers>();
+
+  const transfersOn = ({ node, executor }: { node: string | undefined; executor: Executor }): Transfers => {
+    const before = known.get(executor);
+    if (before !== undefined) return before;
+    const scripts = createScripts({ executor, node, inventory, timeoutMs });
+    const staging = createStaging({ executor, node, directory, timeoutMs, unfinished });
+    const upload = createUpload({ scripts, staging, unfinished });
+    const transfers = { upload, download: createDownload({ scripts, staging }) };
+    known.set(executor, transfers);
+    return transfers;
+  };
+
+  /** Where the file is, and with it the node. */
+  const at = async <T>(
+    place: Place,
+    signal: AbortSignal,
+    transfer: (transfers: Transfers) => Promise<T>,
+  ): Promise<T> =>
+    place.kind === 'host'
+      ? await transfer(transfersOn({ node: undefined, executor: hosts.first }))
+      : await reach(place.vmid, signal, (site) => transfer(transfersOn(site)));
+
   return {
-    upload: (request, options) => upload({ ...request, route }, options),
-    download: (request, options) => download({ ...request, route }, options),
-    sweep: createSweep({ executor, inventory, directory, unfinished }),
+    upload: (request, options) =>
+      at(request.place, options.signal, ({ upload }) => upload({ ...request, route }, options)),
+    download: (request, options) =>
+      at(request.place, options.signal, ({ download }) => download({ ...request, route }, options)),
+    sweep: createSweep({ hosts, inventory, directory, unfinished }),
     folder,
   };
 }

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { failure } from '../base/errors.ts';
 import { type Captured, wholeText } from '../exec/capture.ts';
 import type { Command, ExecResult, Executor, RunOptions } from '../exec/executor.ts';
-import type { Inventory } from './inventory.ts';
+import type { HostRoom } from './host-room.ts';
 
 export interface CommandRequest {
   /** Shell text: bash where there is one, else sh. */
@@ -78,15 +78,21 @@ if su --help 2>&1 | grep -q session-command; then exec su -s "$shell" --session-
 exec su -s "$shell" -c "exec $quoted" "$user"
 `.trim();
 
-export function createRun({ executor, inventory }: { executor: Executor; inventory: Inventory }): Run {
-  /** Why a command never began, from what the host knows now and what the attempt said. */
-  const explain = async (vmid: number, mark: string, result: ExecResult, signal: AbortSignal) => {
+export function createRun({ hosts, inventory, reach }: HostRoom): Run {
+  /** Why a command never began, from what the node knows now and what the attempt said. */
+  const explain = async (
+    node: string,
+    vmid: number,
+    mark: string,
+    result: ExecResult,
+    signal: AbortSignal,
+  ) => {
     const stderr = wholeText(result.stderr);
     if (stderr.includes(`${mark} user`))
       return failure('INVALID_ARGUMENT', { problem: 'user: the container has no such user' });
     if (stderr.includes(`${mark} cwd`))
       return failure('INVALID_ARGUMENT', { problem: 'cwd: the container has no such directory' });
-    const guest = await inventory.getLocal(vmid, signal);
+    const guest = await inventory.getOn(node, vmid, signal);
     if (guest.template) return failure('CONTAINER_IS_TEMPLATE', { vmid });
     if (guest.status !== 'running') return failure('CONTAINER_NOT_RUNNING', { vmid });
     return failure('COMMAND_NOT_STARTED', { where: `in container ${vmid}` }, { evidence: { stderr } });
@@ -101,17 +107,16 @@ export function createRun({ executor, inventory }: { executor: Executor; invento
       const script = ['/bin/sh', '-c', entry, 'sh', mark, request.user ?? 'root', request.cwd ?? ''];
       const argv = driver.attach(vmid, [...script, request.command, String(variables.length)]);
       const stdin = variables.length === 0 ? request.stdin : variables.join('') + (request.stdin ?? '');
-      const result = await carryOut(
-        executor,
-        { ...limitsOf({ ...request, stdin }), argv, announces: mark },
-        options,
-      );
-      if (!result.begun) throw await explain(vmid, mark, result, options.signal);
-      return result;
+      const command = { ...limitsOf({ ...request, stdin }), argv, announces: mark };
+      return await reach(vmid, options.signal, async ({ node, executor }) => {
+        const result = await carryOut(executor, command, options);
+        if (!result.begun) throw await explain(node, vmid, mark, result, options.signal);
+        return result;
+      });
     },
     async onHost(request, options) {
       return await carryOut(
-        executor,
+        hosts.first,
         { ...limitsOf(request), argv: ['/bin/bash', '--norc', '-c', request.command] },
         options,
       );

@@ -8,7 +8,7 @@ export interface Guest {
   readonly kind: 'container' | 'vm';
   readonly node: string;
   readonly name: string | undefined;
-  /** Unknown for guests of other nodes, and for virtual machines. */
+  /** From files: unknown for guests of other nodes, and for virtual machines. */
   readonly status: RunState;
   readonly lock: string | undefined;
   readonly template: boolean;
@@ -16,9 +16,19 @@ export interface Guest {
 }
 
 export interface Survey {
+  /** The node that answered, where it is one's own files that were read. */
+  readonly here?: string;
+  readonly guests: ReadonlyMap<number, Guest>;
+  /** Names of the cluster's nodes. */
+  readonly nodes: ReadonlySet<string>;
+}
+
+/** The cluster's nodes, as .members has them. */
+export interface Members {
   /** The node that answered. */
   readonly here: string;
-  readonly guests: ReadonlyMap<number, Guest>;
+  /** Empty where there is but one. */
+  readonly nodes: ReadonlyMap<string, { readonly address: string | undefined; readonly online: boolean }>;
 }
 
 /** Parts of the answer are kept apart by this line, which no file among them can hold. */
@@ -27,7 +37,7 @@ const nextPart = `printf '\\n\\001\\n'`;
 
 /**
  * .vmlist knows every guest's node and kind, .members the name of this node, and each configuration file
- * above its first [section] the container's name, lock, template flag and tags. `states` prints what runs.
+ * above its first [section] the guest's name, lock, template flag and tags. `states` prints what runs.
  */
 export function surveyScript(states: string): string {
   return [
@@ -35,7 +45,7 @@ export function surveyScript(states: string): string {
     nextPart,
     'cat /etc/pve/.members || exit 9',
     nextPart,
-    `grep -HsE '^(\\[|hostname:|lock:|template:|tags:)' /etc/pve/nodes/*/lxc/*.conf`,
+    `grep -HsE '^(\\[|hostname:|name:|lock:|template:|tags:)' /etc/pve/nodes/*/lxc/*.conf /etc/pve/nodes/*/qemu-server/*.conf`,
     nextPart,
     states,
     'exit 0',
@@ -51,8 +61,7 @@ interface Conf {
 export function parseSurvey(output: string, runningIn: (states: string) => ReadonlySet<number>): Survey {
   const [vmlist = '', members = '', confs = '', states = ''] = output.split(`\n${divider}\n`);
   const ids = jsonObject(jsonObject(vmlist, '.vmlist').ids ?? {}, '.vmlist');
-  const here = jsonObject(members, '.members').nodename;
-  if (typeof here !== 'string') throw unexpected('.members');
+  const { here, nodes } = parseMembers(members);
   const running = runningIn(states);
   const byId = parseConfs(confs);
   const guests = new Map<number, Guest>();
@@ -61,20 +70,32 @@ export function parseSurvey(output: string, runningIn: (states: string) => Reado
     const vmid = Number(id);
     if (typeof node !== 'string' || !Number.isSafeInteger(vmid)) throw unexpected('.vmlist');
     const kind = type === 'lxc' ? 'container' : 'vm';
-    const conf = kind === 'container' ? byId.get(vmid)?.values : undefined;
+    const conf = byId.get(vmid)?.values;
     const local = node === here && kind === 'container';
     guests.set(vmid, {
       vmid,
       kind,
       node,
-      name: conf?.get('hostname'),
+      name: conf?.get(kind === 'container' ? 'hostname' : 'name'),
       status: local ? (running.has(vmid) ? 'running' : 'stopped') : 'unknown',
       lock: conf?.get('lock'),
       template: conf?.get('template') === '1',
       tags: (conf?.get('tags') ?? '').split(/[;,\s]+/).filter((tag) => tag !== ''),
     });
   }
-  return { here, guests };
+  const owners = [...guests.values()].map(({ node }) => node);
+  return { here, guests, nodes: new Set([here, ...nodes.keys(), ...owners]) };
+}
+
+/** Throws UNEXPECTED_ANSWER. */
+export function parseMembers(text: string): Members {
+  const { nodename: here, nodelist } = jsonObject(text, '.members');
+  if (typeof here !== 'string') throw unexpected('.members');
+  const entries = Object.entries(jsonObject(nodelist ?? {}, '.members')).map(([name, entry]) => {
+    const { ip, online } = jsonObject(entry, '.members');
+    return [name, { address: typeof ip === 'string' ? ip : undefined, online: online === 1 }] as const;
+  });
+  return { here, nodes: new Map(entries) };
 }
 
 /** Lines «path:key: value» and «path:[section]»; what follows a section belongs to a snapshot. */
@@ -82,7 +103,7 @@ function parseConfs(text: string): Map<number, Conf> {
   const confs = new Map<number, Conf>();
   const inSection = new Set<number>();
   for (const line of text.split('\n')) {
-    const match = /^\/etc\/pve\/nodes\/([^/]+)\/lxc\/(\d+)\.conf:(.*)$/.exec(line);
+    const match = /^\/etc\/pve\/nodes\/([^/]+)\/(?:lxc|qemu-server)\/(\d+)\.conf:(.*)$/.exec(line);
     if (match === null) continue;
     const [, node = '', id = '', content = ''] = match;
     const vmid = Number(id);

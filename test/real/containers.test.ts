@@ -90,7 +90,7 @@ for (const driver of ['lxc-attach', 'pct'] as const) {
     test('a container that cannot be entered is told from a command that fails', async () => {
       assert.equal(await refusal({ vmid: 101 }), 'CONTAINER_NOT_RUNNING');
       assert.equal(await refusal({ vmid: 113 }), 'CONTAINER_IS_TEMPLATE');
-      assert.equal(await refusal({ vmid: 200 }), 'CONTAINER_ELSEWHERE');
+      assert.equal(await refusal({ vmid: 200 }), 'NODE_UNKNOWN');
       assert.equal(await refusal({ vmid: 300 }), 'NOT_A_CONTAINER');
       assert.equal(await refusal({ vmid: 999 }), 'CONTAINER_NOT_FOUND');
       assert.equal((await run('echo in', { vmid: 102 })).stdout, 'in\n');
@@ -123,8 +123,8 @@ for (const driver of ['lxc-attach', 'pct'] as const) {
       await gateway.call('proxmox_start_container', { vmid: 101 });
       gateway.node.turn('shutdown-ms', 8_000);
       const late = failureOf(await gateway.call('proxmox_shutdown_container', { vmid: 101, timeout: 1 }));
-      assert.equal(late.code, 'ACTION_FAILED');
-      assert.match(late.error, /shutdown container 101/);
+      assert.equal(late.code, 'SHUTDOWN_TIMED_OUT');
+      assert.match(late.error, /container 101 did not do so within 1 s/);
       gateway.node.turn('shutdown-ms');
       await gateway.call('proxmox_stop_container', { vmid: 101 });
       gateway.node.turn('start-fails', 1);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { test } from 'node:test';
+import { underCi } from '../ci.ts';
 import { failureOf } from '../gateway/harness.ts';
 import { onStand, startRealGateway } from './harness.ts';
 
@@ -9,7 +10,7 @@ const hostile = `a'b\\c"$HOME" \`id\` !! ~ * \n end`;
 
 for (const shell of ['/bin/bash', '/bin/dash', '/usr/bin/zsh', '/usr/bin/ksh93', '/usr/bin/mksh']) {
   const reason = existsSync(shell) ? undefined : `${shell} is not installed`;
-  if (reason !== undefined && process.env.CI === 'true') throw new Error(reason);
+  if (reason !== undefined && underCi) throw new Error(reason);
   test(`${shell} as login shell`, reason === undefined ? onStand : { skip: reason }, async () => {
     const gateway = await startRealGateway({ node: { shell } });
     try {

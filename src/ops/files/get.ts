@@ -1,10 +1,10 @@
 /** Download: a regular file, opened with the rights of where it is; nothing counts that was not proven. */
 import { createHash } from 'node:crypto';
 import { failure, type GatewayError } from '../../base/errors.ts';
+import { interruption } from '../../base/interruption.ts';
 import { type FilePath, isFilePath } from '../../base/paths.ts';
 import { FieldTooLong, type Peer, PeerGone } from '../../exec/dialogue.ts';
 import { StorageFailed } from '../../exec/executor.ts';
-import { interruption } from '../../exec/interruption.ts';
 import type { Sink } from './ends.ts';
 import { getScript } from './get-script.ts';
 import { type Place, type Scripts, shellAt, whereIs } from './place.ts';

@@ -1,7 +1,7 @@
 /** Watches bytes pass: counts them, adds them up, keeps them within what was announced and allowed. */
 import { createHash } from 'node:crypto';
 import { failure } from '../../base/errors.ts';
-import { type Interruption, interruption } from '../../exec/interruption.ts';
+import { type Interruption, interruption } from '../../base/interruption.ts';
 import type { Source } from './ends.ts';
 
 export interface Measured {

@@ -37,15 +37,22 @@ export interface Scripts {
   explain(place: Place, error: unknown, committed: boolean): Promise<unknown>;
 }
 
+/** On one node, or undefined for whatever is the first. */
 export function createScripts(input: {
   executor: Executor;
+  node: string | undefined;
   inventory: Inventory;
   timeoutMs: number;
 }): Scripts {
-  const { executor, inventory, timeoutMs } = input;
+  const { executor, node, inventory, timeoutMs } = input;
 
   const explainContainer = async (vmid: number, { stderr, begun }: ExecResult): Promise<GatewayError> => {
-    const guest = await inventory.getLocal(vmid, AbortSignal.timeout(timeoutMs));
+    const signal = AbortSignal.timeout(timeoutMs);
+    // What had begun is not begun again elsewhere.
+    const guest =
+      begun || node === undefined
+        ? await inventory.get(vmid, signal)
+        : await inventory.getOn(node, vmid, signal);
     if (guest.template) return failure('CONTAINER_IS_TEMPLATE', { vmid });
     if (guest.status !== 'running') return failure('CONTAINER_NOT_RUNNING', { vmid });
     const evidence = { stderr: wholeText(stderr) };

@@ -67,11 +67,13 @@ exit $code
 
 export function createStaging(input: {
   executor: Executor;
+  /** The node that the executor leads to, so that what is left there can be found again. */
+  node: string | undefined;
   directory: string;
   timeoutMs: number;
   unfinished: Unfinished;
 }): Staging {
-  const { executor, directory, timeoutMs, unfinished } = input;
+  const { executor, node, directory, timeoutMs, unfinished } = input;
   const turns = createTurns();
   const newPath = () => `${directory}/proxmox-mcp-${randomUUID()}`;
 
@@ -88,7 +90,7 @@ export function createStaging(input: {
   return {
     async withFile(signal, use) {
       const place = newPath();
-      const entry = await unfinished.add({ kind: 'staged', path: place });
+      const entry = await unfinished.add({ kind: 'staged', node, path: place });
       let removed = false;
       try {
         const file = await executor.stage(`${place}/file`, signal).catch((error: unknown) => {

@@ -2,6 +2,7 @@
 import { GatewayError } from '../../base/errors.ts';
 import { wholeText } from '../../exec/capture.ts';
 import type { Executor } from '../../exec/executor.ts';
+import type { Hosts } from '../hosts.ts';
 import type { Inventory } from '../inventory.ts';
 import type { Residue, Unfinished, UnfinishedEntry } from './unfinished.ts';
 
@@ -23,15 +24,19 @@ const stagedName = /^\/[^\0]*\/proxmox-mcp-[0-9a-f-]{36}$/;
 const partName = /^\.proxmox-mcp-[0-9a-f-]{36}\.part$/;
 
 export function createSweep(input: {
-  executor: Executor;
+  hosts: Hosts;
   inventory: Inventory;
   directory: string;
   unfinished: Unfinished;
 }): (signal: AbortSignal) => Promise<void> {
-  const { executor, inventory, directory, unfinished } = input;
+  const { hosts, inventory, directory, unfinished } = input;
   let agedAt = Number.NEGATIVE_INFINITY;
 
-  const succeeds = async (argv: readonly string[], signal: AbortSignal): Promise<boolean> => {
+  const succeeds = async (
+    executor: Executor,
+    argv: readonly string[],
+    signal: AbortSignal,
+  ): Promise<boolean> => {
     const [program = '', ...rest] = argv;
     const command = {
       argv: [program, ...rest] as [string, ...string[]],
@@ -46,15 +51,19 @@ export function createSweep(input: {
   const take = async (residue: Residue, signal: AbortSignal): Promise<boolean> => {
     if (residue.kind === 'staged') {
       if (!stagedName.test(residue.path)) return true;
-      return await succeeds(['/bin/sh', '-c', stagedScript, 'sh', residue.path], signal);
+      const { node } = residue;
+      const executor = node === undefined ? hosts.first : (await hosts.on(node, signal)).executor;
+      return await succeeds(executor, ['/bin/sh', '-c', stagedScript, 'sh', residue.path], signal);
     }
     if (!partName.test(residue.name)) return true;
     const shell = ['/bin/sh', '-c', partScript, 'sh', residue.directory, residue.name];
-    if (residue.vmid === undefined) return await succeeds(shell, signal);
-    const guest = await inventory.find(residue.vmid, signal);
-    if (guest === undefined) return true;
+    if (residue.vmid === undefined) return await succeeds(hosts.first, shell, signal);
+    const found = await inventory.find(residue.vmid, signal);
+    if (found?.kind !== 'container') return true;
+    const guest = await inventory.get(residue.vmid, signal);
     if (guest.status !== 'running') return false;
-    return await succeeds((await inventory.driver(signal)).attach(residue.vmid, shell), signal);
+    const { executor } = await hosts.on(guest.node, signal);
+    return await succeeds(executor, (await inventory.driver(signal)).attach(residue.vmid, shell), signal);
   };
 
   const settle = async (entry: UnfinishedEntry, signal: AbortSignal): Promise<void> => {
@@ -76,7 +85,7 @@ export function createSweep(input: {
   };
 
   async function sweepAged(signal: AbortSignal): Promise<void> {
-    await succeeds(['/bin/sh', '-c', agedScript, 'sh', directory, String(agedMinutes)], signal);
+    await succeeds(hosts.first, ['/bin/sh', '-c', agedScript, 'sh', directory, String(agedMinutes)], signal);
     agedAt = performance.now();
   }
 }

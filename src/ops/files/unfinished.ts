@@ -1,8 +1,8 @@
 /** What a transfer leaves behind where it is not brought to its end; written down before it begins. */
 
 export type Residue =
-  /** A directory in the staging area of the host. */
-  | { readonly kind: 'staged'; readonly path: string }
+  /** A directory in the staging area of a node; of the first where none is named. */
+  | { readonly kind: 'staged'; readonly node?: string | undefined; readonly path: string }
   /** A temporary file beside its destination; `vmid` undefined for the host. */
   | {
       readonly kind: 'part';

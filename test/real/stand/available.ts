@@ -1,10 +1,19 @@
 /** Whether this machine can carry the stand: root on Linux with namespaces, sshd and Perl. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { underCi } from '../../ci.ts';
 
 export type Availability = { available: true } | { available: false; reason: string };
 
-const names = ['bin/perl', 'bin/nsenter', 'bin/unshare', 'bin/ssh-keygen', 'bin/sftp', 'sbin/sshd'];
+const names = [
+  'bin/perl',
+  'bin/nsenter',
+  'bin/unshare',
+  'bin/ssh-keygen',
+  'bin/sftp',
+  'sbin/sshd',
+  'sbin/ip',
+];
 const programs = names.map((name) => `/usr/${name}`);
 
 function missing(): string | undefined {
@@ -31,7 +40,7 @@ function availability(): Availability {
   const reason = missing();
   if (reason === undefined) return { available: true };
   // Where every test must run, a skipped one would look like a passed one.
-  if (process.env.CI === 'true') throw new Error(reason);
+  if (underCi) throw new Error(reason);
   return { available: false, reason };
 }
 

@@ -1,6 +1,7 @@
 /** Transcripts of a real node, for holding the stand-ins against them. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
+import { underCi } from '../../ci.ts';
 import type { Session } from './client.ts';
 
 interface Transcript {
@@ -17,9 +18,9 @@ interface Transcript {
 
 const file = new URL('../../../../shared/pve/golden/cli.json', import.meta.url);
 
-/** The reason to skip, or false. Under CI=true the transcripts must be there. */
+/** The reason to skip, or false. Under CI the transcripts must be there. */
 export const goldenAbsence =
-  process.env.CI === 'true' || existsSync(file) ? false : 'the transcripts are not beside this checkout';
+  underCi || existsSync(file) ? false : 'the transcripts are not beside this checkout';
 
 /** Runs the commands of these transcripts one after another and asserts streams and exit code of each. */
 export type Replay = (ids: readonly string[], options?: { withoutAfter?: boolean }) => Promise<void>;

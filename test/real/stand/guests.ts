@@ -108,6 +108,21 @@ export function vmlist(guests: readonly Guest[]): string {
   return `{\n"version": ${guests.length + 1}${ids}\n}\n`;
 }
 
-export function members(): string {
-  return `{\n"nodename": "${hereNode}",\n"version": 0\n}\n`;
+/** Without `addresses` of all nodes it stands alone. */
+export function members(here = hereNode, addresses?: Readonly<Record<string, string>>): string {
+  if (addresses === undefined) return `{\n"nodename": "${here}",\n"version": 0\n}\n`;
+  const nodes = Object.entries(addresses);
+  const list = nodes.map(
+    ([name, ip], index) => `  "${name}": { "id": ${index + 1}, "online": 1, "ip": "${ip}"}`,
+  );
+  return [
+    '{',
+    `"nodename": "${here}",`,
+    '"version": 4,',
+    `"cluster": { "name": "stand", "version": ${nodes.length}, "nodes": ${nodes.length}, "quorate": 1 },`,
+    '"nodelist": {',
+    list.join(',\n'),
+    '  }',
+    '}\n',
+  ].join('\n');
 }

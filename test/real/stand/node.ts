@@ -34,6 +34,8 @@ export type Knob =
 
 export interface NodeOptions extends Omit<SshdOptions, 'world'> {
   readonly guests?: readonly Guest[];
+  /** Its namespaces, made before so that they could be given a network. */
+  readonly world?: World;
 }
 
 export interface StandNode {
@@ -49,11 +51,15 @@ export interface StandNode {
 
 /** Resolves when sshd listens and every running container is up. Throws where one is not. */
 export async function startNode(options: NodeOptions = {}): Promise<StandNode> {
-  const world = await startWorld(options);
+  const world = options.world ?? (await startWorld(options));
+  const { hostname: here = hereNode } = options;
   try {
     let guests = options.guests ?? standardGuests;
-    furnish(world, guests);
-    const [sshd] = await Promise.all([startSshd({ ...options, world }), startContainers(world, guests)]);
+    furnish(world, here, guests);
+    const [sshd] = await Promise.all([
+      startSshd({ ...options, world }),
+      startContainers(world, here, guests),
+    ]);
     return {
       sshd,
       world,
@@ -81,18 +87,18 @@ export async function startNode(options: NodeOptions = {}): Promise<StandNode> {
   }
 }
 
-function furnish(world: World, guests: readonly Guest[]): void {
-  for (const node of new Set([hereNode, ...guests.map(nodeOf)]))
+function furnish(world: World, here: string, guests: readonly Guest[]): void {
+  for (const node of new Set([here, ...guests.map(nodeOf)]))
     for (const kind of ['lxc', 'qemu-server'])
       mkdirSync(world.path(`/etc/pve/nodes/${node}/${kind}`), { recursive: true });
   chmodSync(world.path('/etc/pve'), 0o750);
   for (const guest of guests) world.write(confPath(guest), confOf(guest), 0o640);
   world.write('/etc/pve/.vmlist', vmlist(guests), 0o640);
-  world.write('/etc/pve/.members', members(), 0o640);
+  world.write('/etc/pve/.members', members(here), 0o640);
   const links = {
-    local: `nodes/${hereNode}`,
-    lxc: `nodes/${hereNode}/lxc`,
-    'qemu-server': `nodes/${hereNode}/qemu-server`,
+    local: `nodes/${here}`,
+    lxc: `nodes/${here}/lxc`,
+    'qemu-server': `nodes/${here}/qemu-server`,
   };
   for (const [name, target] of Object.entries(links)) symlinkSync(target, world.path(`/etc/pve/${name}`));
   for (const guest of guests) {
@@ -103,9 +109,10 @@ function furnish(world: World, guests: readonly Guest[]): void {
   }
 }
 
-async function startContainers(world: World, guests: readonly Guest[]): Promise<void> {
+async function startContainers(world: World, here: string, guests: readonly Guest[]): Promise<void> {
   const running = guests.filter(
-    (guest): guest is Container => guest.kind === 'container' && guest.running === true,
+    (guest): guest is Container =>
+      guest.kind === 'container' && guest.running === true && nodeOf(guest) === here,
   );
   if (running.length === 0) return;
   // A locked container cannot be started: the lock comes when it runs.

@@ -14,6 +14,10 @@ export interface SshdOptions extends WorldOptions {
   readonly maxSessions?: number;
   readonly maxStartups?: string;
   readonly clientAliveIntervalS?: number;
+  /** An address of the world's own network, where it listens on port 22; without it, on a free loopback port. */
+  readonly address?: string;
+  /** A private key that is accepted, in place of a new one. */
+  readonly clientKey?: string;
   /** Further lines of sshd_config. */
   readonly config?: readonly string[];
 }
@@ -33,13 +37,15 @@ export interface Sshd {
   start(): Promise<void>;
   /** Kills the server's processes behind each connection; commands they started live on. Gives back how many. */
   killSessions(): Promise<number>;
+  /** Type and key, as a line of known_hosts has them. */
+  hostKey(): string;
   log(): string;
   /** Connections that stand, those still at authentication included. */
   sessions(): Promise<number>;
   close(): Promise<void>;
 }
 
-const host = '127.0.0.1';
+const loopback = '127.0.0.1';
 const files = {
   config: '/etc/ssh/sshd_config',
   hostKey: '/etc/ssh/host_ed25519',
@@ -67,12 +73,13 @@ async function serve(options: SshdOptions, world: World): Promise<Sshd> {
     ['rsa', files.rsaHostKey],
     ['ed25519', files.clientKey],
   ]);
+  if (options.clientKey !== undefined) await useKey(world, options.clientKey);
   world.write(files.authorizedKeys, readFileSync(world.path(`${files.clientKey}.pub`)));
   let fingerprint = fingerprintOf(world, files.hostKey);
-  const listener = createListener(world);
+  const listener = createListener(world, options.address === undefined ? 'machine' : 'world');
   const port = await listen(options, world, listener);
   return {
-    host,
+    host: options.address ?? loopback,
     port,
     get fingerprint() {
       return fingerprint;
@@ -92,6 +99,11 @@ async function serve(options: SshdOptions, world: World): Promise<Sshd> {
     },
     start: listener.start,
     killSessions: listener.killSessions,
+    hostKey: () =>
+      readFileSync(world.path(`${files.hostKey}.pub`), 'utf8')
+        .split(' ')
+        .slice(0, 2)
+        .join(' '),
     log: () => readLog(world),
     sessions: listener.countSessions,
     async close() {
@@ -105,7 +117,7 @@ async function serve(options: SshdOptions, world: World): Promise<Sshd> {
 /** A port that was free a moment ago can be taken by now, hence three attempts. */
 async function listen(options: SshdOptions, world: World, listener: { start(): Promise<void> }) {
   for (let attempt = 1; ; attempt++) {
-    const port = await freePort();
+    const port = options.address === undefined ? await freePort() : 22;
     world.write(files.config, configuration(options, port));
     try {
       await listener.start();
@@ -116,7 +128,7 @@ async function listen(options: SshdOptions, world: World, listener: { start(): P
   }
 }
 
-function createListener(world: World) {
+function createListener(world: World, network: 'world' | 'machine') {
   let listener: ChildProcessWithoutNullStreams | undefined;
 
   /** The listener's children, and those that outlived an earlier listener. */
@@ -128,7 +140,7 @@ function createListener(world: World) {
     async start() {
       const earlier = readLog(world).length;
       const child = world.spawn(['/usr/libexec/standin/sshd', '-D', '-f', files.config, '-E', files.log], {
-        network: 'machine',
+        network,
       });
       listener = child;
       child.stdin.end();
@@ -183,7 +195,7 @@ function killIfThere(pid: number): void {
 function configuration(options: SshdOptions, port: number): string {
   const lines = [
     `Port ${port}`,
-    `ListenAddress ${host}`,
+    `ListenAddress ${options.address ?? loopback}`,
     `HostKey ${files.hostKey}`,
     `HostKey ${files.rsaHostKey}`,
     'PidFile /run/sshd.pid',
@@ -227,6 +239,12 @@ async function generateKeys(world: World, keys: readonly (readonly ['ed25519' | 
     if (code !== 0) throw new Error(`no key: ${stderr}`);
   });
   await Promise.all(all);
+}
+
+async function useKey(world: World, privateKey: string): Promise<void> {
+  world.write(files.clientKey, privateKey, 0o600);
+  const { code, stderr } = await world.run(`ssh-keygen -y -f ${files.clientKey} >${files.clientKey}.pub`);
+  if (code !== 0) throw new Error(`no key: ${stderr}`);
 }
 
 function fingerprintOf(world: World, path: string): string {

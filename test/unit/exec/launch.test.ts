@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import type { Command } from '../../../src/exec/executor.ts';
 import { backstopS, maxOrderBytes, oneLine, opening, order } from '../../../src/exec/launch.ts';
+import { underCi } from '../../ci.ts';
 import { hostileStrings } from '../hostile-strings.ts';
 
 const bare = { texts: [], guarded: false };
@@ -38,7 +39,7 @@ function wordsFrom(stdout: Buffer, nonce: string): string[] {
 for (const shell of shells) {
   const [program = ''] = shell.split(' ');
   const installed = spawnSync(program, ['--help'], { stdio: 'ignore' }).error === undefined;
-  if (!installed && process.env.CI === 'true') throw new Error(`${program} is not installed`);
+  if (!installed && underCi) throw new Error(`${program} is not installed`);
   const options = installed ? {} : { skip: `${program} is not installed` };
 
   test(`through ${shell}, words of any kind arrive byte for byte`, options, () => {

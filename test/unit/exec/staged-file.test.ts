@@ -245,6 +245,7 @@ describe('over SFTP', () => {
 
 function executorOn(lab: Lab): Executor {
   return createSshExecutor({
+    keepsUp: true,
     target: {
       host: lab.host,
       port: lab.sshPort,

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { stopScript } from '../../../src/exec/stop-script.ts';
+import { underCi } from '../../ci.ts';
 
 const shells: readonly (readonly [program: string, ...args: string[]])[] = [
   ['bash'],
@@ -37,7 +38,7 @@ async function exitCode(program: string, args: readonly string[]): Promise<unkno
 
 for (const [program, ...args] of shells) {
   const installed = spawnSync(program, ['--help'], { stdio: 'ignore' }).error === undefined;
-  if (!installed && process.env.CI === 'true') throw new Error(`${program} is not installed`);
+  if (!installed && underCi) throw new Error(`${program} is not installed`);
   const name = [program, ...args].join(' ');
   const options = installed ? {} : { skip: `${program} is not installed` };
 
