@@ -26,8 +26,12 @@ export interface Intent {
   readonly tool: string;
   readonly toolset: Toolset;
   readonly effect: Effect;
+  /** Whether the tool is offered where TOOLSETS says nothing. */
+  readonly everyday?: boolean | undefined;
   readonly vmid?: number | undefined;
   readonly guest?: LocatedGuest | undefined;
+  /** Ids of further guests that the call would touch or make; `every` where it does not say which. */
+  readonly reaches?: readonly number[] | 'every' | undefined;
   /** Shell text that the call would run, wherever it runs. */
   readonly command?: string | undefined;
   /** Names of environment variables that the call would set. */
@@ -39,10 +43,14 @@ export interface Intent {
 }
 
 export interface Rules extends PathRules {
-  /** Empty means all. */
+  /** Names of toolsets, and `all` and `default`; empty means default. */
   readonly toolsets: readonly string[];
   readonly readOnly: boolean;
   readonly hostExec: boolean;
+  /** Whether what cannot be undone is carried out at all. */
+  readonly destructive: boolean;
+  /** Whether what cannot be undone is refused to clients that cannot ask a person. */
+  readonly requireConfirmation: boolean;
   /** Empty means all. */
   readonly allowedVmids: readonly VmidRange[];
   readonly deniedVmids: readonly VmidRange[];

@@ -11,8 +11,8 @@ export interface ToolContext {
   readonly ops: Ops;
   readonly signal: AbortSignal;
   readonly limits: ToolLimits;
-  /** Whether policy lets this caller see the guest: lists leave the others out. */
-  readonly mayReach: (vmid: number) => boolean;
+  /** Whether policy lets this caller see the guest: lists leave the others out. `every`: whether none is out of reach. */
+  readonly mayReach: (vmid: number | 'every') => boolean;
   /** Hears what a command prints while it runs; undefined where nobody listens. */
   readonly onOutput: ((text: string) => void) | undefined;
   /** Hears how far a call is, in words that take the place of the former ones. */
@@ -50,6 +50,8 @@ export interface ToolLimits {
   readonly maxFileBytes: number;
   /** Of a file inside a call or its result. */
   readonly maxInlineBytes: number;
+  /** Prefixes of URLs from which Proxmox VE may be told to download; empty means none. */
+  readonly downloadSources: readonly string[];
 }
 
 interface Definition<I extends z.ZodObject, O extends z.ZodObject> {
@@ -60,14 +62,32 @@ interface Definition<I extends z.ZodObject, O extends z.ZodObject> {
   readonly about: string;
   readonly toolset: Toolset;
   readonly effect: Effect;
-  /** What the gate must locate before it decides. */
-  readonly target: 'container' | 'host';
+  /**
+   * What the gate must locate before it decides. With a guest, the argument `vmid` may be an id or a name, and
+   * the tool sees the id; with the others there is nothing to locate.
+   */
+  readonly target: 'container' | 'vm' | 'guest' | 'host' | 'cluster';
+  /** Without it the tool is not offered; `either` prefers what it finds. */
+  readonly needs: 'ssh' | 'api' | 'either';
+  /** Whether it is offered where TOOLSETS says nothing. */
+  readonly everyday?: boolean;
   /** Whether calling it again with the same arguments changes nothing more. */
   readonly idempotent?: boolean;
   /** Whether it can reach beyond Proxmox VE: a shell can. */
   readonly openWorld?: boolean;
   readonly input: I;
   readonly output: O;
+  /** Where the arguments decide the effect; `effect` is then the worst, and the tool is offered for the mildest. */
+  readonly effectOf?: (args: z.output<I>) => Effect;
+  /** Why these arguments are never carried out, completing «policy does not allow the call: …»; asked first. */
+  readonly refuses?: (args: z.output<I>) => string | undefined;
+  /**
+   * Ids of guests that the arguments name besides `vmid`, such as that of a clone: policy judges them, too.
+   * `every` where they do not say which guests the call is about.
+   */
+  readonly reaches?: (args: z.output<I>) => readonly number[] | 'every';
+  /** The node that the arguments name where none is called `node`, for the audit log. */
+  readonly nodeOf?: (args: z.output<I>) => string | undefined;
   /** What the arguments would run, for policy to judge. */
   readonly runs?: (args: z.output<I>) => { command: string; variables: readonly string[] };
   /** The file that the arguments name, for policy to judge. */
@@ -90,8 +110,23 @@ type AnyData = Record<string, unknown>;
 export interface Tool
   extends Omit<
     Definition<z.ZodObject, z.ZodObject>,
-    'runs' | 'touches' | 'run' | 'show' | 'exitCode' | 'transfers' | 'transferred' | 'attach'
+    | 'effectOf'
+    | 'refuses'
+    | 'reaches'
+    | 'nodeOf'
+    | 'runs'
+    | 'touches'
+    | 'run'
+    | 'show'
+    | 'exitCode'
+    | 'transfers'
+    | 'transferred'
+    | 'attach'
   > {
+  readonly effectOf?: (args: AnyArguments) => Effect;
+  readonly refuses?: (args: AnyArguments) => string | undefined;
+  readonly reaches?: (args: AnyArguments) => readonly number[] | 'every';
+  readonly nodeOf?: (args: AnyArguments) => string | undefined;
   readonly touches?: (args: AnyArguments) => { touches: Touched; mode?: number };
   readonly transfers?: (args: AnyArguments) => boolean;
   readonly transferred?: (data: AnyData) => Transferred | undefined;

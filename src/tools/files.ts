@@ -76,9 +76,9 @@ function uriOf(authority: string, path: string): string {
 }
 
 const sending =
-  'Give the file as content (utf-8 or base64), as local_path in the gateway\'s transfer folder, or ask with transfer: "url" for a one-time URL to PUT it to. It replaces an old file in one step, and only when all of it has arrived.';
+  'From content, from local_path in the gateway\'s transfer folder, or by a one-time URL (transfer: "url") to PUT to. An old file is replaced in one step, once all has arrived.';
 const fetching =
-  'Returns the content (in parts with offset and length), or writes it to local_path in the gateway\'s transfer folder, or gives with transfer: "url" a one-time URL to GET it from. Regular files only.';
+  'Gives the content (in parts with offset and length), writes local_path in the gateway\'s transfer folder, or gives a one-time URL (transfer: "url"). Regular files only.';
 
 export const fileTools = [
   defineTool({
@@ -88,6 +88,8 @@ export const fileTools = [
     about: `Reads one file of a running container. ${fetching}`,
     toolset: 'files',
     target: 'container',
+    needs: 'ssh',
+    everyday: true,
     input: z.strictObject({ vmid: Vmid, container_path: FilePathText, ...DownloadFields }),
     touches: ({ container_path }) => ({
       touches: { place: 'container', path: filePath(container_path).path },
@@ -107,6 +109,8 @@ export const fileTools = [
     toolset: 'files',
     effect: 'disrupt',
     target: 'container',
+    needs: 'ssh',
+    everyday: true,
     input: z.strictObject({ vmid: Vmid, container_path: FilePathText, ...UploadFields }),
     touches: ({ container_path, permissions }) => ({
       touches: { place: 'container', path: filePath(container_path).path },
@@ -124,6 +128,8 @@ export const fileTools = [
     about: `Reads one file of the Proxmox VE host itself. ${fetching}`,
     toolset: 'host',
     target: 'host',
+    needs: 'ssh',
+    everyday: true,
     input: z.strictObject({ host_path: FilePathText, ...DownloadFields }),
     touches: ({ host_path }) => ({ touches: { place: 'host', path: filePath(host_path).path } }),
     async run({ host_path, ...args }, context) {
@@ -140,6 +146,8 @@ export const fileTools = [
     toolset: 'host',
     effect: 'destroy',
     target: 'host',
+    needs: 'ssh',
+    everyday: true,
     input: z.strictObject({ host_path: FilePathText, ...UploadFields }),
     touches: ({ host_path, permissions }) => ({
       touches: { place: 'host', path: filePath(host_path).path },

@@ -1,7 +1,9 @@
 /** Seeing containers: which there are, whether they run, how they are configured. */
 import { z } from 'zod';
+import { clean, cleanLines, fence } from '../base/text.ts';
 import type { Guest } from '../ops/survey.ts';
 import { defineTool } from './define.ts';
+import { Limit, Offset, pageOf, restOf } from './page.ts';
 import { ResponseFormat, Vmid } from './params.ts';
 import { json } from './render.ts';
 
@@ -31,10 +33,10 @@ function sentence(container: z.output<typeof Container>): string {
   const { vmid, name, status, node, lock, template, tags } = container;
   const marks = [
     template && 'template',
-    lock !== undefined && `locked: ${lock}`,
-    tags !== undefined && `tags: ${tags.join(', ')}`,
+    lock !== undefined && `locked: ${clean(lock, 40)}`,
+    tags !== undefined && `tags: ${clean(tags.join(', '), 200)}`,
   ].filter((mark) => typeof mark === 'string');
-  return `${vmid} ${name || '(no name)'}: ${status} on ${node}${marks.length > 0 ? ` (${marks.join('; ')})` : ''}`;
+  return `${vmid} ${clean(name, 100) || '(no name)'}: ${status} on ${clean(node, 64)}${marks.length > 0 ? ` (${marks.join('; ')})` : ''}`;
 }
 
 export const inventoryTools = [
@@ -45,15 +47,27 @@ export const inventoryTools = [
     toolset: 'containers',
     effect: 'read',
     target: 'host',
-    input: z.strictObject({ response_format: ResponseFormat.default('json') }),
-    output: z.object({ containers: z.array(Container) }),
-    async run(_args, { ops, signal, mayReach }) {
+    needs: 'either',
+    everyday: true,
+    input: z.strictObject({
+      response_format: ResponseFormat.default('json'),
+      limit: Limit.default(500),
+      offset: Offset,
+    }),
+    output: z.object({ containers: z.array(Container), total: z.number().optional() }),
+    async run(args, { ops, signal, mayReach }) {
       const guests = await ops.inventory.list(signal);
-      return { containers: guests.filter(({ vmid }) => mayReach(vmid)).map(describe) };
+      const reached = guests.filter(({ vmid }) => mayReach(vmid));
+      const containers = pageOf(reached, args).map(describe);
+      const isPart = containers.length < reached.length;
+      return { containers, ...(isPart && { total: reached.length }) };
     },
-    show({ containers }, { response_format }) {
+    // A bare array is what callers of the form for programs have always parsed.
+    show({ containers, total }, { response_format, offset }) {
       if (response_format === 'json') return json(containers);
-      return containers.length === 0 ? 'There are no containers.' : containers.map(sentence).join('\n');
+      const lines = containers.map(sentence);
+      if (total !== undefined) return [...lines, ...restOf(lines.length, { total, offset })].join('\n');
+      return lines.length === 0 ? 'There are no containers.' : lines.join('\n');
     },
   }),
   defineTool({
@@ -63,6 +77,8 @@ export const inventoryTools = [
     toolset: 'containers',
     effect: 'read',
     target: 'container',
+    needs: 'either',
+    everyday: true,
     input: z.strictObject({ vmid: Vmid, response_format: ResponseFormat.default('json') }),
     output: Container,
     run: async ({ vmid }, { ops, signal }) => describe(await ops.inventory.get(vmid, signal)),
@@ -76,6 +92,8 @@ export const inventoryTools = [
     toolset: 'containers',
     effect: 'read',
     target: 'container',
+    needs: 'either',
+    everyday: true,
     input: z.strictObject({ vmid: Vmid, response_format: ResponseFormat.default('json') }),
     output: z.object({
       vmid: z.number(),
@@ -89,8 +107,13 @@ export const inventoryTools = [
     },
     show(data, { response_format }) {
       if (response_format === 'json') return json(data);
-      const lines = Object.entries(data.config).map(([key, value]) => `${key}: ${value}`);
-      return [...lines, ...(data.description === '' ? [] : ['', data.description])].join('\n');
+      const lines = Object.entries(data.config).map(
+        ([key, value]) => `${clean(key, 64)}: ${clean(value, 2000)}`,
+      );
+      const { description } = data;
+      return [...lines, ...(description === '' ? [] : [fence('description', cleanLines(description))])].join(
+        '\n',
+      );
     },
   }),
 ];

@@ -6,7 +6,13 @@ import { Vmid } from './params.ts';
 const PowerResult = z.object({ success: z.literal(true), message: z.string(), vmid: z.number() });
 const GuestTimeoutS = z.int().min(1).max(300).default(60);
 
-const family = { toolset: 'containers', target: 'container', output: PowerResult } as const;
+const family = {
+  toolset: 'containers',
+  target: 'container',
+  needs: 'either',
+  everyday: true,
+  output: PowerResult,
+} as const;
 
 function message(result: z.output<typeof PowerResult>): string {
   return result.message;

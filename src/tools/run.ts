@@ -26,10 +26,12 @@ export const runTools = [
     name: 'proxmox_container_exec_command',
     title: 'Run a command in a container',
     about:
-      'Runs a shell command in one running container and returns its output and exit code. On timeout or cancellation the command and its children are killed; what detaches itself (setsid) is not tracked.',
+      'Runs a shell command in one running container. On timeout or cancellation it is killed with its children, but for what detaches itself (setsid).',
     toolset: 'containers',
     effect: 'disrupt',
     target: 'container',
+    needs: 'ssh',
+    everyday: true,
     openWorld: true,
     input: z.strictObject({
       vmid: Vmid,
@@ -66,6 +68,8 @@ export const runTools = [
     toolset: 'host',
     effect: 'destroy',
     target: 'host',
+    needs: 'ssh',
+    everyday: true,
     openWorld: true,
     input: z.strictObject({
       command: CommandText,

@@ -1,11 +1,12 @@
 /** What a real Proxmox VE printed, from the transcripts beside this repository; tests are skipped without them. */
 import { existsSync, readFileSync } from 'node:fs';
+import { underCi } from '../../ci.ts';
 
 const file = new URL('../../../../shared/pve/golden/cli.json', import.meta.url);
 
-/** The reason to skip, or false. Under CI=true the transcripts must be there. */
+/** The reason to skip, or false. Under CI the transcripts must be there. */
 export const withoutTranscripts: string | false =
-  process.env.CI === 'true' || existsSync(file) ? false : 'the transcripts of a real Proxmox VE are not here';
+  underCi || existsSync(file) ? false : 'the transcripts of a real Proxmox VE are not here';
 
 interface Transcript {
   readonly id: string;

@@ -1,43 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ErrorCode, GatewayError } from '../../../src/base/errors.ts';
-import { createCapture } from '../../../src/exec/capture.ts';
-import type { Command, ExecResult, Executor } from '../../../src/exec/executor.ts';
-import { createInventory, parseConfig } from '../../../src/ops/inventory.ts';
+import type { Executor } from '../../../src/exec/executor.ts';
+import { parseConfig } from '../../../src/ops/guest-conf.ts';
+import { createHosts } from '../../../src/ops/hosts.ts';
+import { createInventory } from '../../../src/ops/inventory.ts';
+import { createSshSource } from '../../../src/ops/ssh-source.ts';
 import { transcript, withoutTranscripts } from './golden.ts';
+import { standHost } from './host-stand.ts';
 
 const { signal } = new AbortController();
-
-function captured(text: string): ExecResult['stdout'] {
-  const capture = createCapture({ maxBytes: 1_000_000 });
-  capture.push(Buffer.from(text));
-  return capture.result();
-}
-
-/** A host that answers as `answer` says, and remembers what it was asked. */
-function host(answer: (script: string, args: readonly string[]) => string | number) {
-  const asked: Command[] = [];
-  const executor: Executor = {
-    async run(command) {
-      asked.push(command);
-      const [, , script = '', , ...args] = command.argv;
-      const said = answer(script, args);
-      const exitCode = typeof said === 'number' ? said : 0;
-      const stdout = captured(typeof said === 'number' ? '' : said);
-      return {
-        exitCode,
-        stdout,
-        stderr: captured(exitCode === 0 ? '' : 'no!'),
-        begun: true,
-        background: false,
-      };
-    },
-    stage: () => assert.fail('nothing is staged here'),
-    status: () => ({ connected: true, connections: 1, channels: 0, queued: 0 }),
-    async close() {},
-  };
-  return { executor, asked };
-}
 
 const ids = {
   100: { node: 'pve1', type: 'lxc' },
@@ -48,12 +20,17 @@ const survey = [JSON.stringify({ ids }), '{"nodename": "pve1"}', '', '@/var/lib/
   '\n\u0001\n',
 );
 
+function inventoryOver(executor: Executor, driverName: 'auto' | 'lxc-attach' | 'pct') {
+  const hosts = createHosts({ first: executor, openNode: undefined, addresses: new Map() });
+  return createInventory({ ssh: createSshSource({ hosts, driverName }), api: undefined });
+}
+
 function cluster(config: string | number = '') {
-  const { executor, asked } = host((script) => {
+  const { executor, asked } = standHost((script) => {
     if (script.includes('.vmlist')) return survey;
     return script.startsWith('command -v') ? '' : config;
   });
-  return { inventory: createInventory({ executor, driverName: 'auto' }), asked };
+  return { inventory: inventoryOver(executor, 'auto'), asked };
 }
 
 const failsWith = (code: ErrorCode) => (error: unknown) =>
@@ -90,14 +67,14 @@ test('getting tells apart what is missing, what is no container, and what lives 
   const { inventory } = cluster();
   await assert.rejects(inventory.get(101, signal), failsWith('CONTAINER_NOT_FOUND'));
   await assert.rejects(inventory.get(300, signal), failsWith('NOT_A_CONTAINER'));
-  await assert.rejects(inventory.getLocal(200, signal), failsWith('CONTAINER_ELSEWHERE'));
+  await assert.rejects(inventory.getOn('pve1', 200, signal), failsWith('CONTAINER_ELSEWHERE'));
   assert.equal((await inventory.get(200, signal)).node, 'pve2');
-  assert.equal((await inventory.getLocal(100, signal)).vmid, 100);
+  assert.equal((await inventory.getOn('pve1', 100, signal)).vmid, 100);
 });
 
 test('a host that is none of Proxmox VE changes nothing and keeps what it said', async () => {
-  const { executor } = host((script) => (script.includes('.vmlist') ? 9 : ''));
-  await assert.rejects(createInventory({ executor, driverName: 'pct' }).list(signal), (error) => {
+  const { executor } = standHost((script) => (script.includes('.vmlist') ? 9 : ''));
+  await assert.rejects(inventoryOver(executor, 'pct').list(signal), (error) => {
     assert.ok(error instanceof GatewayError);
     assert.equal(error.outcome, 'not_started');
     assert.equal(error.evidence.stderr, 'no!');
@@ -110,8 +87,8 @@ test('lxc-attach is chosen where the host has it, pct where not, and once', asyn
     [0, 'lxc-attach'],
     [1, 'pct'],
   ] as const) {
-    const { executor, asked } = host(() => has || '');
-    const inventory = createInventory({ executor, driverName: 'auto' });
+    const { executor, asked } = standHost(() => has || '');
+    const inventory = inventoryOver(executor, 'auto');
     assert.equal((await inventory.driver(signal)).name, name);
     assert.equal((await inventory.driver(signal)).name, name);
     assert.equal(asked.length, 1);
@@ -120,8 +97,8 @@ test('lxc-attach is chosen where the host has it, pct where not, and once', asyn
 
 test('a driver that the operator chose is not asked about', async () => {
   for (const driverName of ['lxc-attach', 'pct'] as const) {
-    const { executor, asked } = host(() => '');
-    assert.equal((await createInventory({ executor, driverName }).driver(signal)).name, driverName);
+    const { executor, asked } = standHost(() => '');
+    assert.equal((await inventoryOver(executor, driverName).driver(signal)).name, driverName);
     assert.equal(asked.length, 0);
   }
 });

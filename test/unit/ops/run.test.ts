@@ -22,13 +22,29 @@ const absent = () => assert.fail('nobody asks for that here');
 const inventory: Inventory = {
   list: absent,
   find: absent,
+  findNamed: absent,
+  now: absent,
+  onOwner: absent,
+  nodes: absent,
   get: absent,
-  getLocal: absent,
+  getOn: absent,
   config: absent,
   driver: async () => driver,
 };
 
-const run = createRun({ executor: createLocalExecutor({ sudo: false }), inventory });
+const executor = createLocalExecutor({ sudo: false });
+const site = { node: 'pve1', executor };
+const run = createRun({
+  hosts: {
+    first: executor,
+    on: async () => site,
+    here: async () => site,
+    status: () => [],
+    close: async () => {},
+  },
+  inventory,
+  reach: (_vmid, _signal, attempt) => attempt(site),
+});
 const options = { signal: new AbortController().signal };
 const here = { skip: process.platform !== 'linux' && 'needs Linux' };
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { converse, type Peer } from '../../../src/exec/dialogue.ts';
 import { createLocalExecutor } from '../../../src/exec/local.ts';
+import { underCi } from '../../ci.ts';
 import { hostileStrings } from '../hostile-strings.ts';
 
 export const folder = mkdtempSync(join(tmpdir(), 'scripts-test-'));
@@ -44,7 +45,7 @@ export function inEveryShell(name: string, body: (run: InShell, scratch: string)
   let count = 0;
   for (const [shell, [program = '', ...options]] of Object.entries(shells)) {
     const installed = spawnSync(program, [...options, '-c', 'exit 0']).status === 0;
-    if (!installed && process.env.CI === 'true') throw new Error(`${shell} is not installed`);
+    if (!installed && underCi) throw new Error(`${shell} is not installed`);
     test(`in ${shell}, ${name}`, { skip: !installed && `${shell} is not installed` }, async () => {
       const scratch = mkdtempSync(join(folder, `${++count}-`));
       const run: InShell = async (script, args, talk) =>

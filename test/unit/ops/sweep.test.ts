@@ -20,6 +20,7 @@ import { createLocalExecutor } from '../../../src/exec/local.ts';
 import type { ContainerDriver } from '../../../src/ops/driver.ts';
 import { createSweep } from '../../../src/ops/files/sweep.ts';
 import type { Residue, UnfinishedEntry } from '../../../src/ops/files/unfinished.ts';
+import type { Hosts } from '../../../src/ops/hosts.ts';
 import type { Inventory } from '../../../src/ops/inventory.ts';
 import type { Guest } from '../../../src/ops/survey.ts';
 
@@ -71,13 +72,22 @@ function stand(directory: string, residues: readonly Residue[], setting: Setting
   };
   const inventory = {
     find: async (vmid: number) => (vmid === 100 ? guest : undefined),
+    get: async () => guest,
     driver: async () => driver,
   } as unknown as Inventory;
+  const site = { node: 'pve1', executor };
+  const hosts: Hosts = {
+    first: executor,
+    here: async () => site,
+    on: async () => site,
+    status: () => [],
+    close: async () => {},
+  };
   const unfinished = {
     add: () => assert.fail('a sweep begins nothing'),
     listStale: async () => [...left].map(entryOf),
   };
-  return { sweep: createSweep({ executor, inventory, directory, unfinished }), left, asked };
+  return { sweep: createSweep({ hosts, inventory, directory, unfinished }), left, asked };
 }
 
 function staged(folder: string, name = `proxmox-mcp-${randomUUID()}`): Residue {

@@ -12,6 +12,8 @@ const defaults: Rules = {
   toolsets: [],
   readOnly: false,
   hostExec: false,
+  destructive: false,
+  requireConfirmation: false,
   allowedVmids: [],
   deniedVmids: [],
   dangerousCommands: false,
@@ -22,9 +24,14 @@ const defaults: Rules = {
 
 const guest: LocatedGuest = { vmid: 100, node: 'pve1', kind: 'container', name: 'web', tags: [] };
 
+const aimsAtGuest = ({ target }: Tool) => ['container', 'vm', 'guest'].includes(target);
+/** Whether it needs ENABLE_DESTRUCTIVE. */
+const isFinal = ({ effect, toolset }: Tool) => effect === 'destroy' && toolset !== 'host';
+
+/** The call of a tool that does the worst that it can. */
 function intentOf(tool: Tool, more: Partial<Intent> = {}): Intent {
-  const { name, toolset, effect, target } = tool;
-  return { tool: name, toolset, effect, ...(target === 'container' ? { vmid: 100 } : {}), ...more };
+  const { name, toolset, effect, everyday } = tool;
+  return { tool: name, toolset, effect, everyday, ...(aimsAtGuest(tool) ? { vmid: 100 } : {}), ...more };
 }
 
 function reasonAgainst(intent: Intent, rules: Partial<Rules> = {}): string | undefined {
@@ -33,6 +40,7 @@ function reasonAgainst(intent: Intent, rules: Partial<Rules> = {}): string | und
 }
 
 const only = (first: number, last = first) => [{ first, last }];
+const everything: Partial<Rules> = { toolsets: ['all'], hostExec: true, destructive: true };
 
 const ruleSets: readonly {
   name: string;
@@ -43,56 +51,68 @@ const ruleSets: readonly {
   {
     name: 'nothing set',
     rules: {},
-    allows: ({ toolset }) => toolset !== 'host',
-    setting: /ENABLE_HOST_EXEC=true/,
-  },
-  { name: 'ENABLE_HOST_EXEC', rules: { hostExec: true }, allows: () => true, setting: /./ },
-  {
-    name: 'READ_ONLY',
-    rules: { readOnly: true },
-    allows: ({ toolset, effect }) => toolset !== 'host' && effect === 'read',
-    setting: /READ_ONLY|ENABLE_HOST_EXEC/,
+    allows: (tool) => tool.everyday === true && tool.toolset !== 'host' && !isFinal(tool),
+    setting: /ENABLE_HOST_EXEC=true|ENABLE_DESTRUCTIVE=true|only offered in part .*TOOLSETS/,
   },
   {
-    name: 'READ_ONLY with ENABLE_HOST_EXEC',
-    rules: { readOnly: true, hostExec: true },
+    name: 'ENABLE_HOST_EXEC',
+    rules: { hostExec: true },
+    allows: (tool) => tool.everyday === true && !isFinal(tool),
+    setting: /ENABLE_DESTRUCTIVE=true|only offered in part .*TOOLSETS/,
+  },
+  { name: 'everything on', rules: everything, allows: () => true, setting: /./ },
+  {
+    name: 'TOOLSETS=all with ENABLE_HOST_EXEC',
+    rules: { ...everything, destructive: false },
+    allows: (tool) => !isFinal(tool),
+    setting: /cannot be undone.*ENABLE_DESTRUCTIVE=true/,
+  },
+  {
+    name: 'TOOLSETS=default,snapshots',
+    rules: { toolsets: ['default', 'snapshots'], destructive: true },
+    allows: ({ toolset, everyday }) => toolset !== 'host' && (everyday === true || toolset === 'snapshots'),
+    setting: /ENABLE_HOST_EXEC=true|is switched off .*TOOLSETS/,
+  },
+  {
+    name: 'READ_ONLY with everything on',
+    rules: { ...everything, readOnly: true },
     allows: ({ effect }) => effect === 'read',
     setting: /READ_ONLY/,
   },
   {
-    name: 'TOOLSETS=containers with ENABLE_HOST_EXEC',
-    rules: { toolsets: ['containers'], hostExec: true },
-    allows: ({ toolset }) => toolset === 'containers',
-    setting: /^the toolset (host|files) is switched off \(TOOLSETS\)$/,
+    name: 'READ_ONLY with TOOLSETS=all',
+    rules: { toolsets: ['all'], readOnly: true },
+    allows: ({ toolset, effect }) => toolset !== 'host' && effect === 'read',
+    setting: /READ_ONLY|ENABLE_HOST_EXEC/,
   },
-  {
-    name: 'TOOLSETS=files with ENABLE_HOST_EXEC',
-    rules: { toolsets: ['files'], hostExec: true },
-    allows: ({ toolset }) => toolset === 'files',
-    setting: /^the toolset (host|containers) is switched off \(TOOLSETS\)$/,
-  },
+  ...(['containers', 'files', 'vms', 'snapshots', 'api'] as const).map((only) => ({
+    name: `TOOLSETS=${only} with everything on`,
+    rules: { ...everything, toolsets: [only] },
+    allows: ({ toolset }: Tool) => toolset === only,
+    setting: /^the toolset \w+ is switched off \(an operator can add it to TOOLSETS\)$/,
+  })),
   {
     name: 'TOOLSETS=host without ENABLE_HOST_EXEC',
-    rules: { toolsets: ['host'] },
+    rules: { toolsets: ['host'], destructive: true },
     allows: () => false,
     setting: /TOOLSETS|ENABLE_HOST_EXEC/,
   },
   {
-    name: 'ALLOWED_VMIDS=200-299 with ENABLE_HOST_EXEC',
-    rules: { allowedVmids: only(200, 299), hostExec: true },
-    allows: ({ target }) => target === 'host',
+    name: 'ALLOWED_VMIDS=200-299 with everything on',
+    rules: { ...everything, allowedVmids: only(200, 299) },
+    allows: (tool) => !aimsAtGuest(tool),
     setting: /ALLOWED_VMIDS, DENIED_VMIDS/,
   },
   {
-    name: 'DENIED_VMIDS=100 with ENABLE_HOST_EXEC',
-    rules: { deniedVmids: only(100), hostExec: true },
-    allows: ({ target }) => target === 'host',
+    name: 'DENIED_VMIDS=100 with everything on',
+    rules: { ...everything, deniedVmids: only(100) },
+    allows: (tool) => !aimsAtGuest(tool),
     setting: /ALLOWED_VMIDS, DENIED_VMIDS/,
   },
   {
-    name: 'DENIED_VMIDS over ALLOWED_VMIDS with ENABLE_HOST_EXEC',
-    rules: { allowedVmids: only(100, 199), deniedVmids: only(90, 100), hostExec: true },
-    allows: ({ target }) => target === 'host',
+    name: 'DENIED_VMIDS over ALLOWED_VMIDS with everything on',
+    rules: { ...everything, allowedVmids: only(100, 199), deniedVmids: only(90, 100) },
+    allows: (tool) => !aimsAtGuest(tool),
     setting: /ALLOWED_VMIDS, DENIED_VMIDS/,
   },
 ];
@@ -108,17 +128,42 @@ for (const tool of catalog) {
   }
 
   test(`${tool.name} is shown exactly where some argument could make it allowed`, () => {
+    const mildest: Tool = tool.effectOf === undefined ? tool : { ...tool, effect: 'read' };
     for (const { rules, allows } of ruleSets) {
       const vmidsMatter = (rules.allowedVmids ?? rules.deniedVmids) !== undefined;
-      const shown = isOffered(tool, { ...defaults, ...rules });
-      assert.equal(shown, vmidsMatter || allows(tool));
+      const shown = isOffered(mildest, { ...defaults, ...rules });
+      assert.equal(shown, vmidsMatter || allows(mildest));
+    }
+  });
+
+  test(`${tool.name} needs a person exactly where it cannot be undone`, () => {
+    for (const requireConfirmation of [false, true]) {
+      const decision = decide(principal, intentOf(tool), { ...defaults, ...everything, requireConfirmation });
+      const expected = isFinal(tool) ? { kind: 'confirm', required: requireConfirmation } : { kind: 'allow' };
+      assert.deepEqual(decision, expected);
     }
   });
 }
 
+test('a guest that the arguments name besides the first is judged like it', () => {
+  for (const tool of catalog) {
+    const rules = { ...everything, deniedVmids: only(105) };
+    const reason = (reaches: Intent['reaches']) => reasonAgainst(intentOf(tool, { reaches }), rules);
+    assert.match(reason([101, 105]) ?? '', /^guest 105 is outside .*DENIED_VMIDS/);
+    assert.equal(reason([101, 106]), undefined);
+    assert.equal(reason([]), undefined);
+    assert.match(reason('every') ?? '', /not every guest is in reach .*ALLOWED_VMIDS/);
+    assert.match(
+      reasonAgainst(intentOf(tool, { reaches: 'every' }), { ...everything, allowedVmids: only(100) }) ?? '',
+      /not every guest is in reach/,
+    );
+    assert.equal(reasonAgainst(intentOf(tool, { reaches: 'every' }), everything), undefined);
+  }
+});
+
 test('the words of a refusal do not depend on whether the guest exists', () => {
-  for (const tool of catalog.filter(({ target }) => target === 'container')) {
-    const rules = { deniedVmids: only(100) };
+  for (const tool of catalog.filter(aimsAtGuest)) {
+    const rules = { ...everything, deniedVmids: only(100) };
     const before = reasonAgainst(intentOf(tool), rules);
     assert.equal(reasonAgainst(intentOf(tool, { guest }), rules), before);
     assert.equal(reasonAgainst(intentOf(tool, { guest: { ...guest, kind: 'vm' } }), rules), before);
@@ -185,14 +230,14 @@ const fileTools = catalog.filter(({ touches }) => touches !== undefined);
 test('what moves files, and nothing else, says which file it touches', () => {
   assert.deepEqual(
     fileTools.map(({ name }) => name),
-    catalog.flatMap(({ name }) => (name.includes('_file_') ? [name] : [])),
+    catalog.flatMap(({ name }) => (/_file(_|$)/.test(name) ? [name] : [])),
   );
 });
 
 for (const tool of fileTools) {
-  const place = tool.target;
+  const place = tool.target === 'host' ? 'host' : 'container';
   const mayTouch = (path: string, rules: Partial<Rules> = {}, mode?: number) =>
-    reasonAgainst(intentOf(tool, { touches: { place, path }, mode }), { hostExec: true, ...rules });
+    reasonAgainst(intentOf(tool, { touches: { place, path }, mode }), { ...everything, ...rules });
 
   test(`${tool.name} touches a plain file, and no tree of the kernel, whatever is allowed`, () => {
     assert.equal(mayTouch('/srv/a'), undefined);
@@ -211,7 +256,20 @@ for (const tool of fileTools) {
 
   test(`${tool.name} hears of a switched-off tool or a guest out of reach before it hears of its path`, () => {
     const refused = (rules: Partial<Rules>) => mayTouch('/proc/x', rules, 0o4755);
-    assert.match(refused({ toolsets: ['containers'] }) ?? '', /TOOLSETS/);
+    assert.match(refused({ toolsets: ['pools'] }) ?? '', /TOOLSETS/);
     if (place === 'container') assert.match(refused({ deniedVmids: only(100) }) ?? '', /^guest 100 /);
   });
 }
+
+test('all settings that stand in the way are named at once', () => {
+  const hidden: Intent = { tool: 'proxmox_delete_vm', toolset: 'vms', effect: 'destroy' };
+  const reason = (rules: Partial<Rules>, intent = hidden) => {
+    const decision = decide(principal, intent, { ...defaults, ...rules });
+    return decision.kind === 'deny' ? decision.reason : '';
+  };
+  assert.match(reason({}), /TOOLSETS\); and .*ENABLE_DESTRUCTIVE=true$/);
+  assert.match(reason({ toolsets: ['host'] }), /switched off .*TOOLSETS\); and .*ENABLE_DESTRUCTIVE/);
+  assert.doesNotMatch(reason({ toolsets: ['vms'] }), /TOOLSETS/);
+  assert.doesNotMatch(reason({ readOnly: true }), /ENABLE_DESTRUCTIVE/);
+  assert.match(reason({}, { ...hidden, toolset: 'host' }), /TOOLSETS\); and .*ENABLE_HOST_EXEC=true$/);
+});

@@ -11,7 +11,13 @@ import { fileTools } from '../../../src/tools/files.ts';
 type UploadRequest = Parameters<Files['upload']>[0];
 type DownloadRequest = Parameters<Files['download']>[0];
 
-const limits: ToolLimits = { maxChars: 1000, maxTimeoutS: 300, maxFileBytes: 1000, maxInlineBytes: 100 };
+const limits: ToolLimits = {
+  maxChars: 1000,
+  maxTimeoutS: 300,
+  maxFileBytes: 1000,
+  maxInlineBytes: 100,
+  downloadSources: [],
+};
 
 export interface Room {
   readonly uploads: UploadRequest[];
