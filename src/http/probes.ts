@@ -2,20 +2,25 @@
 import type { RequestHandler } from 'express';
 
 export interface Vitals {
-  readonly ssh: () => { readonly connected: boolean; readonly problem?: string };
+  /** Undefined where SSH is not configured. */
+  readonly ssh: () => { readonly connected: boolean } | undefined;
+  /** Undefined where the REST API is not configured. */
+  readonly api: () => { readonly reachable: boolean } | undefined;
   /** Every reason for which calls cannot be served now. */
   readonly troubles: () => Promise<readonly string[]>;
 }
 
 /** Always 200; `status` tells the truth. */
-export function health({ ssh, troubles }: Vitals): RequestHandler {
+export function health({ ssh, api, troubles }: Vitals): RequestHandler {
   return async (_request, response) => {
-    const { connected } = ssh();
+    const [host, rest] = [ssh(), api()];
     const reasons = await troubles();
+    const well = host?.connected !== false && rest?.reachable !== false && reasons.length === 0;
     response.json({
-      status: connected && reasons.length === 0 ? 'healthy' : 'degraded',
+      status: well ? 'healthy' : 'degraded',
       service: 'proxmox-mcp-gateway',
-      ssh_connected: connected,
+      ssh_connected: host?.connected ?? false,
+      ...(rest !== undefined && { api_connected: rest.reachable }),
       ...(reasons.length > 0 && { reasons }),
     });
   };

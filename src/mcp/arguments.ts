@@ -22,5 +22,33 @@ function describeIssue(issue: z.core.$ZodIssue, known: readonly string[]): strin
       (key) => `${clean(key, 64)}: there is no such argument (there are ${known.join(', ') || 'none'})`,
     );
   const where = issue.path.map((part) => clean(String(part), 64)).join('.') || 'arguments';
-  return [`${where}: ${clean(issue.message, 200)}`];
+  return [`${where}: ${clean(wordsOf(issue), 200)}`];
+}
+
+const nouns: Readonly<Record<string, string>> = {
+  ...{ string: 'text', number: 'a number', int: 'a whole number', boolean: 'true or false' },
+  ...{ array: 'a list', object: 'an object', record: 'an object' },
+};
+
+/** The words of a schema's own; in place of those that its library has for everyone. */
+function wordsOf(issue: z.core.$ZodIssue): string {
+  if (!/^(Invalid (input|option)|Too (small|big)): /.test(issue.message)) return issue.message;
+  switch (issue.code) {
+    case 'invalid_type':
+      if (issue.message.endsWith('received undefined')) return 'is needed';
+      return `must be ${nouns[issue.expected] ?? issue.expected}`;
+    case 'invalid_value':
+      return `must be ${issue.values.length > 1 ? 'one of ' : ''}${issue.values.join(', ')}`;
+    case 'too_small':
+      return `must be at least ${issue.minimum}${measureOf(issue.origin, issue.minimum)}`;
+    case 'too_big':
+      return `must be at most ${issue.maximum}${measureOf(issue.origin, issue.maximum)}`;
+    default:
+      return issue.message;
+  }
+}
+
+function measureOf(origin: string, count: number | bigint): string {
+  const measure = { string: 'character', array: 'item', set: 'item' }[origin];
+  return measure === undefined ? '' : ` ${measure}${count === 1 || count === 1n ? '' : 's'}`;
 }

@@ -8,7 +8,8 @@ import {
   isLegacyRequest,
 } from '@modelcontextprotocol/server';
 import type { Log } from '../observe/log.ts';
-import type { Caller, ServerBuilder } from './server.ts';
+import type { Caller } from './call.ts';
+import type { ServerBuilder } from './server.ts';
 import type { Sessions } from './sessions.ts';
 
 export interface EndpointRequest {

@@ -4,9 +4,17 @@ import { effectOf, type GatewayError } from '../base/errors.ts';
 import { bound, fence } from '../base/text.ts';
 import type { Attachment } from '../tools/define.ts';
 import type { Answer } from './call.ts';
+import { toolsIn } from './prompts.ts';
 
-/** `version` is the revision of the protocol that the client speaks, where that is known. */
-export function toolResult(answer: Answer, maxChars: number, version?: string): CallToolResult {
+export interface ResultOptions {
+  readonly maxChars: number;
+  /** Names of the tools that the caller may use. */
+  readonly offered: ReadonlySet<string>;
+  /** The revision of the protocol that the client speaks, where that is known. */
+  readonly version?: string | undefined;
+}
+
+export function toolResult(answer: Answer, { maxChars, offered, version }: ResultOptions): CallToolResult {
   if (answer.kind === 'ok')
     return {
       content: [{ type: 'text', text: answer.text }, ...blocks(answer.attachments, version)],
@@ -14,13 +22,17 @@ export function toolResult(answer: Answer, maxChars: number, version?: string): 
     };
   // No structuredContent: clients of 2025 hold it against the output schema even when it is an error.
   return {
-    content: [{ type: 'text', text: JSON.stringify(errorFacts(answer.error, maxChars), null, 2) }],
+    content: [{ type: 'text', text: JSON.stringify(errorFacts(answer.error, maxChars, offered), null, 2) }],
     isError: true,
   };
 }
 
 /** The keys that clients know (error, success, stderr, suggestion), then what a program can act on. */
-export function errorFacts(error: GatewayError, maxChars: number): Readonly<Record<string, unknown>> {
+export function errorFacts(
+  error: GatewayError,
+  maxChars: number,
+  offered?: ReadonlySet<string>,
+): Readonly<Record<string, unknown>> {
   const { code, outcome, retryable, advice, evidence } = error;
   const untrusted = (label: 'stdout' | 'stderr') => {
     const text = evidence[label];
@@ -32,10 +44,16 @@ export function errorFacts(error: GatewayError, maxChars: number): Readonly<Reco
     code,
     outcome,
     retryable,
-    suggestion: advice,
+    suggestion: offered === undefined ? advice : adviceFor(advice, offered),
     ...untrusted('stdout'),
     ...untrusted('stderr'),
   };
+}
+
+/** The advice of an error is the same for all; what it names may not be offered to this caller. */
+function adviceFor(advice: string, offered: ReadonlySet<string>): string {
+  const missing = new Set(toolsIn(advice).filter((tool) => !offered.has(tool)));
+  return missing.size === 0 ? advice : `${advice} (Not offered here: ${[...missing].join(', ')}.)`;
 }
 
 /** A kind of content that a client does not know makes it refuse the whole result. */

@@ -14,7 +14,8 @@ import {
 } from '@modelcontextprotocol/server';
 import type { Log } from '../observe/log.ts';
 import type { ClosedSessions } from '../state/closed-sessions.ts';
-import type { Caller, ServerBuilder } from './server.ts';
+import type { Caller } from './call.ts';
+import type { ServerBuilder } from './server.ts';
 import type { SessionSealer, SessionSeed } from './session-id.ts';
 
 export interface SessionRequest {

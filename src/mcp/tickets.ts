@@ -1,6 +1,7 @@
 /** Tickets for direct transfers: all that a URL stands for, sealed into the URL itself. */
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
+import { createSealer } from './seal.ts';
 
 export interface TicketClaim {
   readonly tool: string;
@@ -28,9 +29,6 @@ export interface Tickets {
 
 /** nginx takes 8 KiB for the whole request line. */
 const maxTokenChars = 8_000;
-const ivBytes = 12;
-const tagBytes = 16;
-const cipherName = 'aes-256-gcm';
 
 const Sealed = z.object({
   n: z.string(),
@@ -43,12 +41,9 @@ const Sealed = z.object({
   b: z.number(),
 });
 
-/**
- * `key` must be at least 32 random bytes. Encrypted, because addresses get into the logs of proxies, where
- * neither paths nor names of people belong.
- */
+/** `key` must be at least 32 random bytes. */
 export function createTickets({ key, ttlMs }: { key: Buffer; ttlMs: number }): Tickets {
-  const cipherKey = Buffer.from(hkdfSync('sha256', key, '', 'proxmox-mcp-gateway transfer ticket 1', 32));
+  const sealer = createSealer({ key, purpose: 'transfer ticket 1', maxChars: maxTokenChars });
   return {
     issue(claim) {
       const issuedAt = Date.now();
@@ -62,39 +57,13 @@ export function createTickets({ key, ttlMs }: { key: Buffer; ttlMs: number }): T
         m: claim.method,
         b: claim.maxBytes,
       };
-      const token = seal(cipherKey, JSON.stringify(sealed));
-      if (token.length > maxTokenChars)
-        throw new RangeError(`the ticket would have ${token.length} characters, of at most ${maxTokenChars}`);
-      return { token, expiresAt: new Date(sealed.e) };
+      return { token: sealer.seal(sealed), expiresAt: new Date(sealed.e) };
     },
     open(token) {
-      const text = unseal(cipherKey, token);
-      const sealed = text === undefined ? undefined : Sealed.safeParse(JSON.parse(text)).data;
+      const sealed = Sealed.safeParse(sealer.open(token)).data;
       if (sealed === undefined) return undefined;
       const { n, i, e, t, a, p, m, b } = sealed;
       return { id: n, issuedAt: i, expiresAt: e, tool: t, args: a, principal: p, method: m, maxBytes: b };
     },
   };
-}
-
-function seal(key: Buffer, text: string): string {
-  const iv = randomBytes(ivBytes);
-  const cipher = createCipheriv(cipherName, key, iv, { authTagLength: tagBytes });
-  const parts = [iv, cipher.update(text, 'utf8'), cipher.final(), cipher.getAuthTag()];
-  return Buffer.concat(parts).toString('base64url');
-}
-
-function unseal(key: Buffer, token: string): string | undefined {
-  if (token.length > maxTokenChars) return undefined;
-  const bytes = Buffer.from(token, 'base64url');
-  // SECURITY: several texts decode to one ticket, and all but one of them are strangers to whoever compares.
-  if (bytes.length <= ivBytes + tagBytes || bytes.toString('base64url') !== token) return undefined;
-  const decipher = createDecipheriv(cipherName, key, bytes.subarray(0, ivBytes), { authTagLength: tagBytes });
-  decipher.setAuthTag(bytes.subarray(-tagBytes));
-  try {
-    const opened = decipher.update(bytes.subarray(ivBytes, -tagBytes));
-    return Buffer.concat([opened, decipher.final()]).toString('utf8');
-  } catch {
-    return undefined;
-  }
 }

@@ -25,6 +25,12 @@ export interface AuditOutcome {
   readonly principal: string;
   readonly tool: string;
   readonly vmid?: number | undefined;
+  readonly node?: string | undefined;
+  /** Id of the guest that the call has made out of another. */
+  readonly newVmid?: number | undefined;
+  /** The task of Proxmox VE that the call was about, and how it stood when the answer went out. */
+  readonly upid?: string | undefined;
+  readonly task?: string | undefined;
   readonly outcome: 'ok' | 'error' | 'denied' | 'cancelled';
   readonly code?: string | undefined;
   readonly exitCode?: number | undefined;
@@ -33,7 +39,8 @@ export interface AuditOutcome {
 }
 
 export interface AuditRefusal {
-  readonly outcome: AuditOutcome['outcome'];
+  /** `asked`: a person has to agree first, whose answer comes with a call of the same request id. */
+  readonly outcome: AuditOutcome['outcome'] | 'asked';
   readonly code: string;
   readonly reason: string;
 }
@@ -43,7 +50,7 @@ export interface Audit {
   begin(intent: AuditIntent): Promise<void>;
   /** Writes the outcome of what was begun. Never throws; a failure makes later calls be refused. */
   finish(outcome: AuditOutcome): Promise<void>;
-  /** Writes intent and outcome of a call that was not carried out, in one line. Never throws. */
+  /** Writes intent and outcome of a call that was not, or not yet, carried out, in one line. Never throws. */
   refuse(intent: AuditIntent, refusal: AuditRefusal): Promise<void>;
   /** Why the log cannot be written, or undefined. Tries again where the last attempt failed. */
   problem(): Promise<string | undefined>;
@@ -143,7 +150,13 @@ function masked(value: unknown, left: { chars: number }, depth = 0): unknown {
     return text.length < value.length && value.length > maxTextChars ? `${text}…` : text;
   }
   if (typeof value !== 'object' || value === null) return value;
-  if (Array.isArray(value)) return value.slice(0, maxItems).map((item) => masked(item, left, depth + 1));
+  if (Array.isArray(value)) {
+    const items = value.slice(0, maxItems);
+    // A command in words: what a word is shows in the one before it.
+    const line = items.join(' ').slice(0, maxTextChars);
+    if (items.every(isText) && mask(line) !== line) return masked(line, left, depth);
+    return items.map((item) => masked(item, left, depth + 1));
+  }
   const entries = Object.entries(value).slice(0, maxItems);
   return Object.fromEntries(
     entries.map(([name, item]) => [
@@ -153,6 +166,10 @@ function masked(value: unknown, left: { chars: number }, depth = 0): unknown {
   );
 }
 
+function isText(value: unknown): boolean {
+  return typeof value === 'string';
+}
+
 function nameOf(name: string, left: { chars: number }): string {
   left.chars -= Math.min(name.length, maxNameChars);
   return clean(name, maxNameChars);
@@ -160,7 +177,7 @@ function nameOf(name: string, left: { chars: number }): string {
 
 /** What callers put secrets into, and content of files: only the size is recorded. */
 function hides(name: string): boolean {
-  return name === 'env' || name === 'stdin' || name === 'content' || namesSecret(name);
+  return ['env', 'stdin', 'input-data', 'content'].includes(name) || namesSecret(name);
 }
 
 function hidden(value: unknown, left: { chars: number }): unknown {

@@ -9,6 +9,8 @@ export interface Metrics {
   callEnded(): void;
   sshConnected(): void;
   sshConnectFailed(code: string): void;
+  /** A request to the REST API; `outcome` is «ok» or a code of the table of errors. */
+  apiRequested(outcome: string): void;
   httpRefused(reason: 'auth' | 'host' | 'origin' | 'headers'): void;
   tokenReloadFailed(): void;
   /** The exposition text and its content type. */
@@ -71,6 +73,7 @@ export function createMetrics({ version, gauges }: { version: string; gauges: Ga
     'code',
   ]);
   const authFailures = counter('ssh_auth_failures_total', 'SSH logins that the host refused.', []);
+  const apiRequests = counter('api_requests_total', 'Requests to the REST API, by outcome.', ['outcome']);
   const refused = counter('http_refused_total', 'HTTP requests refused before MCP.', ['reason']);
   const reloads = counter('token_reload_failures_total', 'Token file changes that were not usable.', []);
   gauge('ssh_connections', 'Open SSH connections.', () => gauges.ssh().connections);
@@ -101,6 +104,7 @@ export function createMetrics({ version, gauges }: { version: string; gauges: Ga
       connectFailures.inc({ code });
       if (code === 'SSH_AUTH_FAILED') authFailures.inc();
     },
+    apiRequested: (outcome) => apiRequests.inc({ outcome }),
     httpRefused: (reason) => refused.inc({ reason }),
     tokenReloadFailed: () => reloads.inc(),
     expose: async () => ({ text: await registry.metrics(), contentType: registry.contentType }),

@@ -33,7 +33,7 @@ export async function serveFixtures(): Promise<Served> {
   const app = createApp({
     endpoint,
     authenticator: anyone('conformance'),
-    vitals: { ssh: () => ({ connected: true }), troubles: async () => [] },
+    vitals: { ssh: () => ({ connected: true }), api: () => undefined, troubles: async () => [] },
     allowedHosts: [],
     allowedOrigins: [],
     trustedProxies: [],
@@ -55,6 +55,7 @@ export async function serveFixtures(): Promise<Served> {
 /** The whole gateway on the lab, for everybody on this machine. */
 export async function serveProduct(): Promise<Served> {
   const gateway = await startTestGateway({
+    api: true,
     env: { MCP_AUTH_TOKEN: '', ALLOW_UNAUTHENTICATED: 'true', METRICS_PORT: '0' },
   });
   return { url: gateway.url.href, log: gateway.log, close: () => gateway.close() };

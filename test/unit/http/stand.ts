@@ -60,7 +60,7 @@ export async function startStand(
   const app = createApp({
     endpoint: { fetch: async () => Response.json({ served: true }), close: async () => {} },
     authenticator,
-    vitals: { ssh: () => ({ connected: true }), troubles: async () => [] },
+    vitals: { ssh: () => ({ connected: true }), api: () => undefined, troubles: async () => [] },
     allowedHosts: [],
     allowedOrigins: [],
     trustedProxies: [],
@@ -95,6 +95,10 @@ function pretendGate(work: Work): { gate: Gate; calls: Call[]; answers: Answer[]
     offered: () => [],
     draining: false,
     drain: async () => {},
+    kindOf: async () => undefined,
+    callFor: () => {
+      throw new Error('nobody is asked here');
+    },
     async call(call) {
       calls.push(call);
       const answer = await work(call).then(

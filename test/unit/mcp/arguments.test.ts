@@ -72,3 +72,32 @@ test('a name of the prototype is an argument like any other', () => {
   );
   assert.match(problemOf({ vmid: 100, constructor: 1 }), /constructor: there is no such/);
 });
+
+test('problems are told in words that fit every schema, and its own words stay', () => {
+  const many = z.strictObject({
+    template: z.string().max(3),
+    limit: z.int().min(1).max(500).default(1),
+    sort: z.enum(['id', 'name']).default('id'),
+    ids: z.array(z.string()).max(1).default([]),
+    start: z.boolean().default(false),
+    name: z.string().regex(/^a$/, 'must be a').default('a'),
+  });
+  assert.match(problemOf({ vmid: 100 }, many), /template: is needed/);
+  const message = problemOf(
+    { template: 'long', limit: 501, sort: 'x', ids: ['a', 'b'], start: 'yes', name: 'b' },
+    many,
+  );
+  for (const words of [
+    'template: must be at most 3 characters',
+    'limit: must be at most 500',
+    'sort: must be one of id, name',
+    'ids: must be at most 1 item',
+    'start: must be true or false',
+    'name: must be a',
+  ])
+    assert.ok(message.includes(words), message);
+  assert.match(
+    problemOf({ template: 7, limit: 0 }, many),
+    /template: must be text; limit: must be at least 1/,
+  );
+});

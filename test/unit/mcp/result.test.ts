@@ -3,8 +3,11 @@ import { test } from 'node:test';
 import { failure } from '../../../src/base/errors.ts';
 import { toolResult } from '../../../src/mcp/result.ts';
 
+const offered = new Set(['proxmox_start_container']);
+const options = { maxChars: 1000, offered };
+
 function errorOf(error: ReturnType<typeof failure>, maxChars = 1000): Record<string, unknown> {
-  const result = toolResult({ kind: 'error', error }, maxChars);
+  const result = toolResult({ kind: 'error', error }, { maxChars, offered });
   assert.equal(result.isError, true);
   assert.equal('structuredContent' in result, false, 'clients hold it against the output schema');
   const [part, ...rest] = result.content;
@@ -15,7 +18,7 @@ function errorOf(error: ReturnType<typeof failure>, maxChars = 1000): Record<str
 
 test('data goes beside its words', () => {
   const data = { vmid: 100, success: true };
-  assert.deepEqual(toolResult({ kind: 'ok', text: 'done', data, attachments: [] }, 1000), {
+  assert.deepEqual(toolResult({ kind: 'ok', text: 'done', data, attachments: [] }, options), {
     content: [{ type: 'text', text: 'done' }],
     structuredContent: data,
   });
@@ -26,7 +29,7 @@ test('binary content is a resource and a URL a link, behind the words', () => {
     { kind: 'blob', uri: 'proxmox://containers/100/srv/a', base64: '/w==' },
     { kind: 'link', uri: 'https://mcp.lan/transfers/t', name: 'a' },
   ] as const;
-  const { content } = toolResult({ kind: 'ok', text: 'done', data: {}, attachments }, 1000);
+  const { content } = toolResult({ kind: 'ok', text: 'done', data: {}, attachments }, options);
   const mimeType = 'application/octet-stream';
   assert.deepEqual(content, [
     { type: 'text', text: 'done' },
@@ -41,7 +44,7 @@ test('a client of a revision that knows no links gets none', () => {
     { kind: 'blob', uri: 'proxmox://host/x', base64: 'AA==' },
   ] as const;
   const types = (version?: string) =>
-    toolResult({ kind: 'ok', text: 'done', data: {}, attachments }, 1000, version).content.map(
+    toolResult({ kind: 'ok', text: 'done', data: {}, attachments }, { ...options, version }).content.map(
       ({ type }) => type,
     );
   assert.deepEqual(types('2025-03-26'), ['text', 'resource']);
@@ -56,7 +59,7 @@ test('a failure has the keys that clients know and those that a program can act 
     code: 'CONTAINER_NOT_RUNNING',
     outcome: 'not_started',
     retryable: false,
-    suggestion: 'Start it with proxmox_start_container, then call again.',
+    suggestion: failure('CONTAINER_NOT_RUNNING', { vmid: 100 }).advice,
   });
 });
 
@@ -80,4 +83,9 @@ test('the cause stays inside', () => {
   const error = errorOf(failure('INTERNAL', { requestId: 'r1' }, { cause: new Error('c4n4ry') }));
   assert.doesNotMatch(JSON.stringify(error), /c4n4ry/);
   assert.match(String(error.error), /request r1/);
+});
+
+test('advice says which of the tools that it names are not offered', () => {
+  const { suggestion } = errorOf(failure('VM_NOT_RUNNING', { vmid: 300 }));
+  assert.match(String(suggestion), /proxmox_start_vm.*\(Not offered here: proxmox_start_vm\.\)$/);
 });

@@ -132,6 +132,19 @@ test('secrets in other arguments are masked as far as they can be known', async 
   assert.match(String(args.command), /^PASSWORD=\*\*\* curl .*; id$/);
 });
 
+test('a command in words hides what its options say is secret, and nothing else', async (t) => {
+  for (const command of [
+    ['mysql', '--password', 'c4n4ry', '-e', 'show tables'],
+    ['sshpass', '-p', 'c4n4ry', 'ssh', 'db'],
+  ]) {
+    const told = JSON.stringify(await recorded(t, { command, params: { 'input-data': 'c4n4ry' } }));
+    assert.doesNotMatch(told, /c4n4ry/);
+    assert.match(told, /"command":"(mysql|sshpass) .*\*\*\*/);
+  }
+  const plain = ['systemctl', 'restart', 'nginx'];
+  assert.deepEqual(await recorded(t, { command: plain }), { command: plain });
+});
+
 test('an argument cannot forge a line or hide in one', async (t) => {
   const { audit, file } = open(t);
   const forged = 'id\n{"event":"finish","requestId":"r1"}\u202e';
