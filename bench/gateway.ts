@@ -25,19 +25,18 @@ export interface BenchGateway {
 const program = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const startTimeoutMs = 10_000;
 
-/** Throws with what the gateway said where it does not listen within ten seconds. */
+/** Without a node it has no SSH. Throws with what the gateway said where it does not listen within ten seconds. */
 export async function startGateway(
-  node: StandNode,
+  node: StandNode | undefined,
   env: Readonly<Record<string, string>> = {},
 ): Promise<BenchGateway> {
-  const { host, port, fingerprint, keyFile } = node.sshd;
   const stateDir = await mkdtemp(join(tmpdir(), 'gateway-bench-'));
   const metricsPort = 20_000 + Math.floor(Math.random() * 12_000);
   const startedAt = performance.now();
   const child = spawn(process.execPath, [...imageFlags(), program, 'serve'], {
     env: {
       ...{ PATH: process.env.PATH, HOME: '/nonexistent', NODE_ENV: 'production', I_ACCEPT_RISKS: 'true' },
-      ...{ HOST: host, SSH_PORT: String(port), SSH_KEY: keyFile, SSH_HOST_KEY: fingerprint },
+      ...wayTo(node),
       ...{ MCP_AUTH_TOKEN: token, ENABLE_HOST_EXEC: 'true', STATE_DIR: stateDir },
       ...{ SERVER_PORT: '0', METRICS_PORT: String(metricsPort), ...env },
     },
@@ -60,6 +59,12 @@ export async function startGateway(
       await rm(stateDir, { recursive: true, force: true });
     },
   };
+}
+
+function wayTo(node: StandNode | undefined): Record<string, string> {
+  if (node === undefined) return {};
+  const { host, port, fingerprint, keyFile } = node.sshd;
+  return { HOST: host, SSH_PORT: String(port), SSH_KEY: keyFile, SSH_HOST_KEY: fingerprint };
 }
 
 async function listening(child: ChildProcess): Promise<URL> {

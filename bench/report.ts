@@ -23,6 +23,7 @@ export function renderReport(report: Report): string {
       throughputRows(`${callers} callers`, found),
     ),
     ...transferRows(report.transfers),
+    ...Object.entries(report.rest).flatMap(([what, found]) => latencyRows(`REST, ${what}`, found)),
     plain('start: listening', `${startUp.listeningMs.toFixed(0)} ms`),
     plain('start: first call answered', `${startUp.firstCallMs.toFixed(0)} ms`),
     plain('memory, idle', mebibytes(memory.idle)),

@@ -3,6 +3,7 @@ import { cpus } from 'node:os';
 import { surfaceBytes } from './client.ts';
 import { keepHere, splitCpus } from './cpus.ts';
 import { startGateway } from './gateway.ts';
+import { restLatency } from './rest.ts';
 import {
   commandLatency,
   driverLatency,
@@ -42,6 +43,7 @@ export async function measure(effort: Effort) {
         64: await throughput(node, gateway, 64, effort),
       },
       transfers: await transfers(node, effort),
+      rest: await restLatency(effort, split),
       startUp: await startUp(node, effort),
       memory: await memory(node, effort),
       surfaceBytes: await surfaceBytes(gateway.url),

@@ -1,18 +1,28 @@
-/** `npm test`: all tests; those of transfers, which wait most of their time, several at a time. */
+/** `npm test`: all tests; those that wait most of their time, and those of small parts, several at a time. */
 import { spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
 
-const waiting = /^(?!.*large)test\/(gateway|real)\/.*(file|transfer|prox)[^/]*\.test\.ts$/;
-const atATime = '3';
+interface Group {
+  readonly includes: (file: string) => boolean;
+  readonly atATime: number;
+}
+
+const isSmall = (file: string) => file.startsWith('test/unit/');
+const waits = (file: string) =>
+  /^(?!.*large)test\/(gateway|real)\/.*(file|transfer|prox)[^/]*\.test\.ts$/.test(file);
+
+/** Whatever measures time or fills the machine has it for itself. */
+const groups: readonly Group[] = [
+  { includes: (file) => !isSmall(file) && !waits(file), atATime: 1 },
+  { includes: isSmall, atATime: 2 },
+  { includes: waits, atATime: 3 },
+];
 
 const files = globSync('test/**/*.test.ts', { exclude: (path) => path.includes('node_modules') }).sort();
-const groups = [
-  { options: [], members: files.filter((file) => !waiting.test(file)) },
-  { options: [`--test-concurrency=${atATime}`], members: files.filter((file) => waiting.test(file)) },
-];
 let failed = false;
-for (const { options, members } of groups) {
-  const argv = ['--test', '--test-reporter=spec', ...options, ...members];
+for (const { includes, atATime } of groups) {
+  const options = ['--test', '--test-reporter=spec', `--test-concurrency=${atATime}`];
+  const argv = [...options, ...files.filter(includes)];
   if (spawnSync(process.execPath, argv, { stdio: 'inherit' }).status !== 0) failed = true;
 }
 process.exit(failed ? 1 : 0);

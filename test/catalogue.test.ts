@@ -6,6 +6,7 @@ import type { Tool as WireTool } from '@modelcontextprotocol/server';
 import { failure } from '../src/base/errors.ts';
 import { toolsets } from '../src/base/toolsets.ts';
 import type { Executor } from '../src/exec/executor.ts';
+import { createConfirmations } from '../src/mcp/confirmations.ts';
 import { createGate } from '../src/mcp/gate.ts';
 import { createServerBuilder } from '../src/mcp/server.ts';
 import { createAudit } from '../src/observe/audit.ts';
@@ -14,9 +15,11 @@ import { createMetrics } from '../src/observe/metrics.ts';
 import { createTransferFolder } from '../src/ops/files/transfer-folder.ts';
 import type { Residue } from '../src/ops/files/unfinished.ts';
 import { createOps } from '../src/ops/ops.ts';
-import { effects } from '../src/policy/rules.ts';
+import { effects, type Rules } from '../src/policy/rules.ts';
+import { noPve } from '../src/pve/none.ts';
 import { createPlaces } from '../src/state/places.ts';
 import { createUnfinished } from '../src/state/unfinished.ts';
+import { createUsedTickets } from '../src/state/used-tickets.ts';
 import { catalog } from '../src/tools/catalog.ts';
 
 /** A host that nobody reaches: what tools look like must not need one. */
@@ -36,23 +39,35 @@ const metrics = createMetrics({
 
 const unfinished = createUnfinished<Residue>({ directory: '/nowhere/unfinished' });
 
-function buildServer() {
+function buildServer(allowed: Partial<Rules> = {}) {
   const gate = createGate({
     tools: catalog,
     rules: {
-      toolsets: [],
+      toolsets: ['all'],
       readOnly: false,
       hostExec: true,
+      destructive: true,
+      requireConfirmation: false,
       allowedVmids: [],
       deniedVmids: [],
       dangerousCommands: false,
       setuid: false,
       allowedPaths: [],
       deniedPaths: [],
+      ...allowed,
     },
-    limits: { maxChars: 25_000, maxTimeoutS: 300, maxFileBytes: 10_485_760, maxInlineBytes: 1_048_576 },
+    limits: {
+      maxChars: 25_000,
+      maxTimeoutS: 300,
+      maxFileBytes: 10_485_760,
+      maxInlineBytes: 1_048_576,
+      downloadSources: [],
+    },
     ops: createOps({
-      executor: nowhere,
+      first: nowhere,
+      openNode: undefined,
+      addresses: new Map(),
+      pve: noPve,
       driverName: 'pct',
       files: {
         route: 'staging',
@@ -65,15 +80,20 @@ function buildServer() {
     audit: createAudit({ file: '/nowhere/audit.jsonl' }),
     metrics,
     log: createLog({ level: 'error', write: () => {} }),
+    transports: { ssh: true, api: true },
+    confirmations: createConfirmations({
+      key: Buffer.alloc(32),
+      used: createUsedTickets({ max: 1, since: 0 }),
+    }),
     transferPlaces: createPlaces({ each: 8, total: 64 }),
     issueUrl: undefined,
   });
   return createServerBuilder({ gate, version: '0.0.0', maxChars: 25_000 })({ principal: { name: 'alice' } });
 }
 
-async function listTools(): Promise<readonly WireTool[]> {
+async function listTools(allowed?: Partial<Rules>): Promise<readonly WireTool[]> {
   const [clientSide, serverSide] = ClientTransport.createLinkedPair();
-  const server = buildServer();
+  const server = buildServer(allowed);
   await server.connect(serverSide);
   const client = new Client({ name: 'test', version: '0.0.0' });
   await client.connect(clientSide);
@@ -97,7 +117,7 @@ function wireOf(name: string): WireTool {
 
 interface PropertySchema {
   readonly default?: unknown;
-  readonly type?: string;
+  readonly type?: string | readonly string[];
   readonly description?: string;
 }
 
@@ -122,6 +142,9 @@ test('names are unique, short and plain', () => {
   for (const name of names) assert.ok(name.length <= 48, name);
 });
 
+/** A storage fetches from the network, and an endpoint may do anything. */
+const reachFar = new Set(['proxmox_download_to_storage', 'proxmox_api_call']);
+
 for (const tool of catalog) {
   const { name } = tool;
 
@@ -136,7 +159,6 @@ for (const tool of catalog) {
 
   test(`${name} annotates exactly its effect`, () => {
     assert.deepEqual(wireOf(name).annotations, {
-      title: tool.title,
       readOnlyHint: tool.effect === 'read',
       destructiveHint: ['disrupt', 'destroy'].includes(tool.effect),
       idempotentHint: tool.effect === 'read' || tool.idempotent === true,
@@ -145,11 +167,11 @@ for (const tool of catalog) {
   });
 
   test(`${name} runs shell text only where it is said to reach far`, () => {
-    if (tool.runs === undefined) return assert.equal(tool.openWorld ?? false, false);
+    if (tool.runs === undefined) return assert.equal(tool.openWorld ?? false, reachFar.has(name));
     assert.ok(['disrupt', 'destroy'].includes(tool.effect));
     assert.equal(tool.openWorld, true);
     assert.equal(tool.idempotent ?? false, false);
-    assert.ok(tool.exitCode, 'the audit log wants the exit code');
+    assert.ok(tool.exitCode ?? tool.effectOf, 'the audit log wants the exit code');
   });
 
   test(`${name} refuses arguments that it does not know`, () => {
@@ -159,9 +181,11 @@ for (const tool of catalog) {
   });
 
   test(`${name} locates the guest that it names`, () => {
-    const takesVmid = 'vmid' in tool.input.shape;
-    assert.equal(tool.target === 'container', takesVmid);
-    assert.equal((wireOf(name).inputSchema.required ?? []).includes('vmid'), takesVmid);
+    const isAboutOne = ['container', 'vm', 'guest'].includes(tool.target);
+    const { required = [] } = wireOf(name).inputSchema;
+    // What only filters by a guest, or makes one, has nothing to locate.
+    if (required.includes('vmid')) assert.ok(isAboutOne);
+    if (isAboutOne) assert.ok('vmid' in tool.input.shape);
   });
 
   test(`${name} has schemas that every client can read`, () => {
@@ -171,9 +195,11 @@ for (const tool of catalog) {
       assert.doesNotMatch(JSON.stringify(schema), /"\$(ref|defs|schema|dynamicRef)"/);
       assert.doesNotMatch(JSON.stringify(schema), /"(oneOf|allOf|not)":/);
     }
-    for (const [argument, schema] of Object.entries(propertiesOf(name))) {
+    for (const [argument, { type }] of Object.entries(propertiesOf(name))) {
       assert.match(argument, /^[a-z][a-z0-9_]*$/);
-      assert.equal(typeof schema.type, 'string', `${argument} has no type`);
+      // Only a guest may be given in two ways.
+      const both = argument === 'vmid' && Array.isArray(type);
+      assert.deepEqual(type, both ? ['integer', 'string'] : String(type), argument);
     }
   });
 
@@ -183,13 +209,41 @@ for (const tool of catalog) {
 }
 
 test('a tool that only reads is never said to change anything, and the other way round', () => {
-  const reading = /^proxmox_(list|download|.*_(list|status|config|log))(_|$)/;
-  for (const { name, effect } of catalog) assert.equal(effect === 'read', reading.test(name), name);
+  const words = 'status|config|metrics|content|info|search';
+  const reading = new RegExp(`^proxmox_((list|download_file|wait_for)_.*|.*_(${words}|read_file))$`);
+  const changing = /_(update_.*|create_.*)$/;
+  for (const { name, effect } of catalog)
+    assert.equal(effect === 'read', reading.test(name) && !changing.test(name), name);
 });
 
-test('all schemas together stay within what a model can be asked to read', () => {
-  assert.ok(JSON.stringify(listed).length < 60_000);
-  assert.ok(listed.length <= 40);
+const bytesOf = (tools: readonly WireTool[]) => Buffer.byteLength(JSON.stringify({ tools }));
+
+test('all tools together stay within what a model can be asked to read', () => {
+  assert.ok(bytesOf(listed) <= 70_000, `${bytesOf(listed)} bytes`);
+});
+
+test('what is offered without further settings is short, and never irreversible', async () => {
+  const usual = await listTools({ toolsets: [], hostExec: false, destructive: false });
+  assert.ok(usual.length <= 32, `${usual.length} tools`);
+  assert.ok(bytesOf(usual) <= 24_000, `${bytesOf(usual)} bytes`);
+  const names = usual.map(({ name }) => name);
+  assert.deepEqual(
+    catalog.filter(({ name, effect }) => names.includes(name) && effect === 'destroy'),
+    [],
+  );
+  assert.deepEqual(
+    names,
+    catalog
+      .filter(
+        ({ everyday, toolset, effect }) => everyday === true && toolset !== 'host' && effect !== 'destroy',
+      )
+      .map(({ name }) => name),
+  );
+});
+
+test('with the host as well the usual set stays within what clients take', async () => {
+  const usual = await listTools({ toolsets: [], hostExec: true, destructive: false });
+  assert.ok(usual.length <= 40, `${usual.length} tools`);
 });
 
 /** What callers of the earlier server send. */

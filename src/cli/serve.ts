@@ -44,6 +44,7 @@ export async function serve(input: {
   let origin = '';
   const gateway = await startGateway({
     ...input,
+    key,
     sessionCount: () => sessions?.count ?? 0,
     issueUrl(claim) {
       const { token, expiresAt } = tickets.issue(claim);
@@ -63,7 +64,11 @@ export async function serve(input: {
   const app = createApp({
     endpoint,
     authenticator,
-    vitals: { ssh: () => gateway.executor.status(), troubles: gateway.troubles },
+    vitals: {
+      ssh: () => (config.ssh ? gateway.executor.status() : undefined),
+      api: () => gateway.api?.pve.status(),
+      troubles: gateway.troubles,
+    },
     allowedHosts: [...config.ALLOWED_HOSTS, ...hostOf(config.PUBLIC_URL)],
     allowedOrigins: config.ALLOWED_ORIGINS,
     trustedProxies: config.TRUSTED_PROXIES,

@@ -1,4 +1,5 @@
 /** `stdio`: the gateway for one client that starts it as a child process. */
+import { randomBytes } from 'node:crypto';
 import type { Config } from '../config/load.ts';
 import { serveOverStdio } from '../mcp/stdio.ts';
 import { startGateway } from './start.ts';
@@ -13,7 +14,13 @@ export async function stdio(input: {
   writeLog: (line: string) => void;
   stop: AbortSignal;
 }): Promise<void> {
-  const gateway = await startGateway({ ...input, sessionCount: () => 0, issueUrl: undefined });
+  const gateway = await startGateway({
+    ...input,
+    // Nobody but this process ever reads what is sealed with it.
+    key: randomBytes(32),
+    sessionCount: () => 0,
+    issueUrl: undefined,
+  });
   const stopped = new Promise<void>((resolve) => {
     input.stop.addEventListener('abort', () => resolve(), { once: true });
   });

@@ -1,44 +1,54 @@
 /** What holds for every tool of the catalogue, whatever it does. */
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { catalog } from '../../src/tools/catalog.ts';
-import { eventually, failureOf, ordersTo, startTestGateway, type TestGateway } from './harness.ts';
+import type { Tool } from '../../src/tools/define.ts';
+import {
+  type AuditLine,
+  eventually,
+  failureOf,
+  ordersTo,
+  startTestGateway,
+  type TestGateway,
+} from './harness.ts';
+import { argumentsFor, expendable, nothingMade } from './tool-arguments.ts';
 
-/** Arguments with which each tool would succeed on the lab. */
-function argumentsFor(name: string): Record<string, unknown> {
-  const { input } = catalog.find((tool) => tool.name === name) ?? assert.fail(name);
-  return {
-    ...('vmid' in input.shape && { vmid: 100 }),
-    ...('command' in input.shape && { command: 'true' }),
-    ...fileArguments(input.shape),
-  };
-}
+const everything = {
+  TOOLSETS: 'all',
+  ENABLE_HOST_EXEC: 'true',
+  ENABLE_DESTRUCTIVE: 'true',
+  DOWNLOAD_URLS: 'https://images.example/',
+};
 
-function fileArguments(shape: object): Record<string, unknown> {
-  const [name] = ['container_path', 'host_path'].filter((path) => path in shape);
-  if (name === undefined) return {};
-  return 'content' in shape
-    ? { [name]: '/tmp/every-tool', content: 'written', overwrite: true }
-    : { [name]: '/etc/hosts' };
-}
+const start = (env: Record<string, string> = everything) =>
+  startTestGateway({ env, guests: expendable, nodes: ['pve1', 'pve2'], api: true });
 
 async function callEach(
   gateway: TestGateway,
-  check: (name: string, result: Record<string, unknown>) => Promise<void> | void,
+  check: (tool: Tool, result: Record<string, unknown>) => Promise<void> | void,
 ): Promise<void> {
   const client = await gateway.modern();
-  for (const { name } of catalog) {
-    const result = await client.callTool({ name, arguments: argumentsFor(name) });
-    await check(name, result);
-  }
+  for (const tool of catalog)
+    await check(tool, await client.callTool({ name: tool.name, arguments: argumentsFor(tool) }));
 }
 
-describe('a host that cannot be reached', () => {
+/** Tools with these arguments are about guests that one of the tests denies. */
+const denied = 'DENIED_VMIDS';
+const aims = (tool: Tool): boolean => {
+  const { vmid, archive, upid } = argumentsFor(tool);
+  return vmid !== undefined || archive !== undefined || upid !== undefined;
+};
+
+describe('Proxmox VE that cannot be reached in any way', () => {
   let gateway: TestGateway;
   before(async () => {
-    gateway = await startTestGateway({ env: { ENABLE_HOST_EXEC: 'true' } });
+    gateway = await start();
     gateway.lab.control.refuseConnections(true);
     gateway.lab.control.dropConnections();
+    gateway.lab.api.control.refuseConnections(true);
+    gateway.lab.api.control.dropConnections();
     await eventually(async () => {
       const answer = await fetch(new URL('/readyz', gateway.url));
       return answer.status === 503 ? true : undefined;
@@ -47,9 +57,9 @@ describe('a host that cannot be reached', () => {
   after(() => gateway.close());
 
   test('every tool says so, and that nothing was changed', async () => {
-    await callEach(gateway, (name, result) => {
+    await callEach(gateway, ({ name }, result) => {
       const failure = failureOf(result);
-      assert.equal(failure.code, 'HOST_UNREACHABLE', name);
+      assert.match(failure.code, /^(HOST|API)_UNREACHABLE$/, name);
       assert.match(failure.error, /Nothing was changed/);
       assert.equal(failure.retryable, true);
     });
@@ -59,18 +69,21 @@ describe('a host that cannot be reached', () => {
 describe('a call that policy refuses', () => {
   let gateway: TestGateway;
   before(async () => {
-    gateway = await startTestGateway({ env: { DENIED_VMIDS: '100', READ_ONLY: 'true' } });
+    gateway = await start({ ...everything, [denied]: '100,300,900-999', READ_ONLY: 'true' });
   });
   after(() => gateway.close());
 
   test('every tool that acts or aims at a denied guest is refused, audited, and unseen by the host', async () => {
     const refused: string[] = [];
-    await callEach(gateway, (name, result) => {
-      if (name === 'proxmox_list_containers') return;
-      assert.equal(failureOf(result).code, 'PERMISSION_DENIED', name);
-      refused.push(name);
+    await callEach(gateway, (tool, result) => {
+      if (tool.effect === 'read' && !aims(tool)) return;
+      if (tool.name === 'proxmox_api_call') return;
+      assert.equal(failureOf(result).code, 'PERMISSION_DENIED', tool.name);
+      refused.push(tool.name);
     });
     for (const line of ordersTo(gateway.lab)) assert.doesNotMatch(line, /'(100|pct|true)'/);
+    const changing = gateway.lab.api.control.requests.filter(({ method }) => method !== 'GET');
+    assert.deepEqual(changing, []);
     const audited = (await gateway.audit()).filter(({ event }) => event === 'refuse');
     assert.deepEqual(
       audited.map(({ tool }) => tool),
@@ -80,15 +93,22 @@ describe('a call that policy refuses', () => {
 });
 
 /** Which tools are left, and what a call of the others is refused with. */
-const ways: readonly {
-  env: Record<string, string>;
-  leaves: (tool: (typeof catalog)[number]) => boolean;
-  words: RegExp;
-}[] = [
-  { env: {}, leaves: ({ toolset }) => toolset !== 'host', words: /ENABLE_HOST_EXEC/ },
+const ways: readonly { env: Record<string, string>; leaves: (tool: Tool) => boolean; words: RegExp }[] = [
   {
-    env: { READ_ONLY: 'true', ENABLE_HOST_EXEC: 'true' },
-    leaves: ({ effect }) => effect === 'read',
+    env: {},
+    leaves: ({ toolset, effect, everyday }) =>
+      everyday === true && toolset !== 'host' && effect !== 'destroy',
+    words: /ENABLE_HOST_EXEC|ENABLE_DESTRUCTIVE|TOOLSETS/,
+  },
+  {
+    env: { TOOLSETS: 'all' },
+    leaves: ({ toolset, effect, effectOf }) =>
+      toolset !== 'host' && (effect !== 'destroy' || effectOf !== undefined),
+    words: /ENABLE_HOST_EXEC|ENABLE_DESTRUCTIVE/,
+  },
+  {
+    env: { ...everything, READ_ONLY: 'true' },
+    leaves: ({ effect, effectOf }) => effect === 'read' || effectOf !== undefined,
     words: /READ_ONLY/,
   },
   {
@@ -97,13 +117,13 @@ const ways: readonly {
     words: /READ_ONLY|TOOLSETS|ENABLE_HOST_EXEC/,
   },
   {
-    env: { TOOLSETS: 'files', ENABLE_HOST_EXEC: 'true' },
+    env: { ...everything, TOOLSETS: 'files' },
     leaves: ({ toolset }) => toolset === 'files',
     words: /TOOLSETS/,
   },
   {
-    env: { TOOLSETS: 'containers', ENABLE_HOST_EXEC: 'true' },
-    leaves: ({ toolset }) => toolset === 'containers',
+    env: { ...everything, TOOLSETS: 'default,tasks' },
+    leaves: ({ toolset, everyday }) => everyday === true || toolset === 'tasks',
     words: /TOOLSETS/,
   },
   { env: { TOOLSETS: 'host' }, leaves: () => false, words: /TOOLSETS|ENABLE_HOST_EXEC/ },
@@ -111,7 +131,7 @@ const ways: readonly {
 for (const { env, leaves, words } of ways) {
   const settings = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   test(`with ${settings.join(' ') || 'nothing set'} the others are neither shown nor carried out`, async () => {
-    const gateway = await startTestGateway({ env });
+    const gateway = await start(env);
     try {
       const client = await gateway.modern();
       const { tools } = await client.listTools();
@@ -122,13 +142,12 @@ for (const { env, leaves, words } of ways) {
       );
       for (const tool of catalog) {
         if (leaves(tool)) continue;
-        const mark = gateway.lab.control.heardTotal;
-        const refused = failureOf(
-          await client.callTool({ name: tool.name, arguments: argumentsFor(tool.name) }),
-        );
+        const [mark, asked] = [gateway.lab.control.heardTotal, gateway.lab.api.control.requests.length];
+        const refused = failureOf(await client.callTool({ name: tool.name, arguments: argumentsFor(tool) }));
         assert.equal(refused.code, 'PERMISSION_DENIED', tool.name);
         assert.match(refused.error, words);
         assert.deepEqual(ordersTo(gateway.lab, mark).filter(isOfCalls), []);
+        assert.deepEqual(gateway.lab.api.control.requests.slice(asked), []);
       }
     } finally {
       await gateway.close();
@@ -141,15 +160,16 @@ function isOfCalls(line: string): boolean {
   return !line.includes('shell-probe:') && !line.includes('proxmox-mcp-*');
 }
 
-for (const env of [{ DENIED_VMIDS: '100' }, { ALLOWED_VMIDS: '101-999' }])
-  test(`with ${JSON.stringify(env)} no tool reaches the guest, and all others still work`, async () => {
-    const gateway = await startTestGateway({ env: { ...env, ENABLE_HOST_EXEC: 'true' } });
+for (const env of [{ [denied]: '100,300,900-999' }, { ALLOWED_VMIDS: '101-299' }])
+  test(`with ${JSON.stringify(env)} no tool reaches the guests, and what only looks still works`, async () => {
+    const gateway = await start({ ...everything, ...env });
     try {
-      await callEach(gateway, (name, result) => {
-        const { target } = catalog.find((tool) => tool.name === name) ?? assert.fail(name);
-        const guest = target === 'container' && name !== 'proxmox_list_containers';
-        if (guest) assert.match(failureOf(result).error, /guest 100 is outside/, name);
-        else assert.notEqual(result.isError, true, `${name}: ${JSON.stringify(result)}`);
+      await callEach(gateway, (tool, result) => {
+        if (aims(tool)) assert.match(failureOf(result).error, /guest \d+ is outside/, tool.name);
+        else if (tool.effect === 'read')
+          assert.notEqual(result.isError, true, `${tool.name}: ${JSON.stringify(result)}`);
+        if (tool.effect === 'read')
+          assert.doesNotMatch(JSON.stringify(result), /web1|"vmid":(100|300|90[01])\b/);
       });
     } finally {
       await gateway.close();
@@ -159,34 +179,50 @@ for (const env of [{ DENIED_VMIDS: '100' }, { ALLOWED_VMIDS: '101-999' }])
 describe('arguments nobody asked for', () => {
   let gateway: TestGateway;
   before(async () => {
-    gateway = await startTestGateway({ env: { ENABLE_HOST_EXEC: 'true' } });
+    gateway = await start();
   });
   after(() => gateway.close());
 
   test('every tool refuses them by name', async () => {
     const client = await gateway.legacy();
-    for (const { name } of catalog) {
-      const result = await client.callTool({ name, arguments: { ...argumentsFor(name), surplus: 1 } });
+    for (const tool of catalog) {
+      const result = await client.callTool({
+        name: tool.name,
+        arguments: { ...argumentsFor(tool), surplus: 1 },
+      });
       const failure = failureOf(result);
-      assert.equal(failure.code, 'INVALID_ARGUMENT', name);
+      assert.equal(failure.code, 'INVALID_ARGUMENT', tool.name);
       assert.match(failure.error, /surplus: there is no such argument/);
     }
   });
 
-  test('every tool answers with what its output schema promises', async () => {
+  test('every tool answers with what its output schema promises, and is in the audit log', async () => {
     const client = await gateway.modern();
     const { tools } = await client.listTools();
     assert.deepEqual(
       tools.map(({ name }) => name),
       catalog.map(({ name }) => name),
     );
-    await callEach(gateway, async (name, result) => {
-      assert.notEqual(result.isError, true, `${name}: ${JSON.stringify(result)}`);
-      const { output } = catalog.find((tool) => tool.name === name) ?? assert.fail(name);
-      assert.deepEqual(output.parse(result.structuredContent), result.structuredContent);
-      if (name === 'proxmox_stop_container' || name === 'proxmox_shutdown_container')
-        await client.callTool({ name: 'proxmox_start_container', arguments: { vmid: 100 } });
-    });
+    let made = nothingMade;
+    for (const tool of catalog) {
+      const result = await client.callTool({ name: tool.name, arguments: argumentsFor(tool, made) });
+      assert.notEqual(result.isError, true, `${tool.name}: ${JSON.stringify(result)}`);
+      const data = result.structuredContent as Record<string, unknown>;
+      assert.deepEqual(tool.output.parse(data), data);
+      if (typeof data.upid === 'string') made = { ...made, upid: data.upid };
+      if (typeof data.volid === 'string') made = { ...made, archive: data.volid };
+      const restart = { proxmox_stop_container: 100, proxmox_shutdown_container: 100 }[tool.name];
+      if (restart !== undefined)
+        await client.callTool({ name: 'proxmox_start_container', arguments: { vmid: restart } });
+      if (/^proxmox_(shutdown|stop)_vm$/.test(tool.name))
+        await client.callTool({ name: 'proxmox_start_vm', arguments: { vmid: 300 } });
+    }
+    const lines = (await readFile(join(gateway.stateDir, 'audit.jsonl'), 'utf8')).trim().split('\n');
+    const finished = lines
+      .map((line) => JSON.parse(line) as AuditLine)
+      .filter(({ event, outcome }) => event === 'finish' && outcome === 'ok');
+    const audited = new Set(finished.map(({ tool }) => tool));
+    for (const { name } of catalog) assert.ok(audited.has(name), name);
   });
 });
 

@@ -12,6 +12,7 @@ import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js';
 import { type Lab, type LabGuestSpec, startLab } from '../../lab/lab.ts';
 import { serve } from '../../src/cli/serve.ts';
 import { load } from '../../src/config/load.ts';
+import { freePort } from '../real/stand/ports.ts';
 
 export const token = 'alice-token-0123456789';
 export const otherToken = 'bob-token-0123456789';
@@ -34,7 +35,7 @@ export interface TestGateway {
   close(): Promise<void>;
 }
 
-/** Settings of the gateway that reach the lab and ask for nothing of this machine. */
+/** Settings of the gateway that reach the lab over SSH and ask for nothing of this machine. */
 export function settingsFor(lab: Lab, stateDir: string): Record<string, string> {
   return {
     I_ACCEPT_RISKS: 'true',
@@ -45,17 +46,36 @@ export function settingsFor(lab: Lab, stateDir: string): Record<string, string> 
     SSH_HOST_KEY: lab.hostKeyFingerprint,
     MCP_AUTH_TOKEN: `alice:${token}\nbob:${otherToken}`,
     SERVER_PORT: '0',
-    METRICS_PORT: String(20_000 + Math.floor(Math.random() * 12_000)),
+    METRICS_PORT: '0',
     STATE_DIR: stateDir,
   };
 }
 
+/** Settings that lead to the lab's REST API, besides or alone. */
+export function overApi(lab: Lab): Record<string, string> {
+  return {
+    PROXMOX_HOST: lab.host,
+    PROXMOX_PORT: String(lab.apiPort),
+    PROXMOX_TOKEN_ID: lab.apiTokenId,
+    PROXMOX_TOKEN_SECRET: lab.apiTokenSecret,
+    PROXMOX_TLS_FINGERPRINT: lab.apiFingerprint,
+  };
+}
+
+/** Over SSH, and with `api` over the REST API, too. */
 export async function startTestGateway(
-  options: { env?: Record<string, string>; guests?: readonly LabGuestSpec[] } = {},
+  options: {
+    env?: Record<string, string>;
+    guests?: readonly LabGuestSpec[];
+    nodes?: readonly string[];
+    api?: boolean;
+  } = {},
 ): Promise<TestGateway> {
-  const lab = await startLab(options.guests === undefined ? {} : { guests: options.guests });
+  const { guests, nodes, api = false } = options;
+  const lab = await startLab({ ...(guests && { guests }), ...(nodes && { nodes }) });
   const stateDir = await mkdtemp(join(tmpdir(), 'gateway-test-'));
-  const env = { ...settingsFor(lab, stateDir), ...options.env };
+  const METRICS_PORT = String(await freePort());
+  const env = { ...settingsFor(lab, stateDir), ...(api && overApi(lab)), METRICS_PORT, ...options.env };
   const log: string[] = [];
   const { config } = load({ env, command: 'serve' });
   const serving = await serve({

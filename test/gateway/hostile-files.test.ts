@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
+import { underCi } from '../ci.ts';
 import { otherToken, token } from './harness.ts';
 import { fileExpectations } from './hostile-file-inputs.ts';
 import { type FileExpectation, type FileWorld, startFileWorld } from './hostile-file-world.ts';
@@ -28,9 +29,7 @@ function expectationOf({ field, value, expect }: Entry): FileExpectation {
 
 const catalogue = readCatalogue();
 const skip =
-  catalogue === undefined &&
-  process.env.CI !== 'true' &&
-  'the catalogue of hostile inputs is not beside the project';
+  catalogue === undefined && !underCi && 'the catalogue of hostile inputs is not beside the project';
 
 const entries = (catalogue ?? []).filter(({ field, value }) => fields.includes(field) && value !== raced);
 

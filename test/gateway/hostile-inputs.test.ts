@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { fileNode } from '../../lab/files/inode.ts';
 import { findNode, plant, type Tree } from '../../lab/files/tree.ts';
+import { underCi } from '../ci.ts';
 import {
   eventually,
   failureOf,
@@ -227,9 +228,7 @@ function expectationOf({ field, expect }: Entry): Expectation {
 
 const catalogue = readCatalogue();
 const skip =
-  catalogue === undefined &&
-  process.env.CI !== 'true' &&
-  'the catalogue of hostile inputs is not beside the project';
+  catalogue === undefined && !underCi && 'the catalogue of hostile inputs is not beside the project';
 
 describe('hostile inputs', { skip, concurrency: false }, () => {
   let world: World;

@@ -70,7 +70,7 @@ describe('switching containers on and off', () => {
     assert.equal(failureOf(await call('stop', { vmid: 300 })).code, 'NOT_A_CONTAINER');
     assert.equal(failureOf(await call('start', { vmid: 999 })).code, 'CONTAINER_NOT_FOUND');
     const far = failureOf(await call('stop', { vmid: 200 }));
-    assert.equal(far.code, 'CONTAINER_ELSEWHERE');
+    assert.equal(far.code, 'NODE_UNKNOWN');
     assert.match(far.error, /pve2/);
     assert.equal(await status(200), 'unknown');
   });

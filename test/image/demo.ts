@@ -38,6 +38,8 @@ export async function proveDemo(check: Check, folder: string, project: string): 
         try {
           const { structuredContent } = await caller.exec('hostname; exit 3');
           assert.deepEqual(structuredContent, { exit_code: 3, stdout: 'web1\n', stderr: '', success: false });
+          const vms = await caller.call('proxmox_list_vms');
+          assert.match(JSON.stringify(vms.structuredContent), /"vmid":300\b/);
         } finally {
           await caller.close();
         }

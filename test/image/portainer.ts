@@ -59,7 +59,8 @@ export async function provePortainer(check: Check, product: Product): Promise<vo
       );
       assert.equal(composed.secrets.mcp_auth_token?.file, join(secrets, 'mcp_auth_token.txt'));
       assert.equal(composed.secrets.ssh_key?.file, join(secrets, 'id_rsa'));
-      assert.equal(composed.secrets.ssh_password?.file, '/dev/null');
+      for (const unused of ['ssh_password', 'pve_token_secret'])
+        assert.equal(composed.secrets[unused]?.file, '/dev/null');
     });
     await check('such a stack comes up from the image alone and serves', () => serves(stack, product));
   } finally {
