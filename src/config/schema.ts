@@ -187,7 +187,7 @@ export const groups = {
     ),
     DOWNLOAD_URLS: list(downloadSourceProblem, {
       about:
-        'Prefixes of URLs from which storages may download, such as `https://cloud.debian.org/images`. None without it.',
+        'Prefixes of URLs from which storages may download, such as `https://cloud.debian.org/images`; a node follows where they redirect to. None without it.',
     }),
     MAX_TRANSFERS: integer(
       { min: 1, max: 16, fallback: 8 },
