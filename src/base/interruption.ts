@@ -30,7 +30,6 @@ export function interruption(signal: AbortSignal): Interruption {
 
 /** What is pending goes on for others; who gives it up gets CANCELLED_EARLY. */
 export async function untilAborted<T>(pending: Promise<T>, signal: AbortSignal): Promise<T> {
-  if (signal.aborted) throw failure('CANCELLED_EARLY', {});
   try {
     return await interruption(signal).race(pending);
   } catch (error) {

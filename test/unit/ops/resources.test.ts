@@ -43,8 +43,8 @@ test('one family is asked for by its name', async () => {
 
 test('a cluster of many thousand guests is read, what is no list is refused', async () => {
   const row = { ...good, name: 'x'.repeat(200_000) };
-  node.answer = () => ({ data: Array(50).fill(row) });
-  assert.equal((await readResources(node.room.pve, { action, signal })).length, 50);
+  node.answer = () => ({ data: Array(30).fill(row) });
+  assert.equal((await readResources(node.room.pve, { action, signal })).length, 30);
   node.answer = () => ({ data: Array(100_001).fill({}) });
   await assert.rejects(readResources(node.room.pve, { action, signal }), failsWith('UNEXPECTED_ANSWER'));
   node.answer = () => ({ data: good });

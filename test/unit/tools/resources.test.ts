@@ -68,12 +68,12 @@ test('a row has what is known, and a line says it', () => {
   assert.deepEqual(row, {
     ...{ id: 'qemu/300', type: 'vm', status: 'running', name: 'db', vmid: 300, node: 'pve1', pool: 'lab' },
     ...{ tags: ['a', 'b'], lock: 'backup', template: true, cpu_percent: 12.3, cpus: 2 },
-    ...{ memory_bytes: 1_073_741_824, memory_max_bytes: 4_294_967_296, disk_bytes: 0, disk_max_bytes: 0 },
+    ...{ memory_bytes: 1_073_741_824, memory_max_bytes: 4_294_967_296, disk_max_bytes: 0 },
     uptime_seconds: 90_000,
   });
   assert.equal(
     resourceLine(row),
-    'vm 300 db: running on pve1; CPU 12.3 % of 2, memory 1 GiB of 4 GiB, up 1 d 1 h, template, locked (backup), pool lab, tags a b',
+    'vm 300 db: running on pve1; CPU 12.3 % of 2 cores, memory 1 GiB of 4 GiB, up 1 d 1 h, template, locked (backup), pool lab, tags a b',
   );
   assert.deepEqual(resourceRow(resource('sdn/x', { kind: 'sdn', node: undefined })), {
     id: 'sdn/x',
