@@ -8,8 +8,12 @@ interface Group {
 }
 
 const isSmall = (file: string) => file.startsWith('test/unit/');
+/** For bytes that come slowly, or for tasks of Proxmox VE. */
 const waits = (file: string) =>
-  /^(?!.*large)test\/(gateway|real)\/.*(file|transfer|prox)[^/]*\.test\.ts$/.test(file);
+  /^(?!.*large)test\/(gateway|real)\/.*(file|transfer|prox)[^/]*\.test\.ts$/.test(file) ||
+  /^test\/gateway\/(agent|api|backups|cluster|pools|power-api|provisioning|snapshots|storage|tasks|vms|ways)\.test/.test(
+    file,
+  );
 
 /** Whatever measures time or fills the machine has it for itself. */
 const groups: readonly Group[] = [
