@@ -76,7 +76,12 @@ export async function serve(input: {
     log,
     transfers: { tickets, used, gate: gateway.gate },
   });
-  const listeners = await openListeners(config, gateway, app);
+  const listeners = await openListeners(config, gateway, app).catch(async (error: unknown) => {
+    await endpoint.close();
+    authenticator.close();
+    await gateway.close(0);
+    throw error;
+  });
   const [main] = listeners;
   // SECURITY: never from a request's Host header, which its sender chooses.
   origin = `http://${main.host.includes(':') ? `[${main.host}]` : main.host}:${main.port}`;
@@ -148,6 +153,10 @@ async function openListeners(
     port: config.METRICS_PORT,
     maxConnections: maxMetricsConnections,
     handler: metricsPage(metrics),
+  }).catch(async (error: unknown) => {
+    main.stopAccepting();
+    await main.close(0);
+    throw error;
   });
   return [main, scraped];
 }

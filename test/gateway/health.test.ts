@@ -1,8 +1,22 @@
 import assert from 'node:assert/strict';
-import { mkdir, rm } from 'node:fs/promises';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { eventually, failureOf, ordersTo, startTestGateway, type TestGateway } from './harness.ts';
+import { startLab } from '../../lab/lab.ts';
+import { serve } from '../../src/cli/serve.ts';
+import { load } from '../../src/config/load.ts';
+import { freePort, isFree } from '../real/stand/ports.ts';
+import {
+  eventually,
+  failureOf,
+  ordersTo,
+  settingsFor,
+  startTestGateway,
+  type TestGateway,
+} from './harness.ts';
 
 async function get(gateway: TestGateway, path: string) {
   const answer = await fetch(new URL(path, gateway.url));
@@ -162,5 +176,25 @@ test('it recovers also when its last connection dies while a further one has jus
     await eventually(ready, 15_000);
   } finally {
     await gateway.close();
+  }
+});
+
+test('a start that fails leaves nothing behind: neither a port nor a connection', async () => {
+  const lab = await startLab();
+  const stateDir = await mkdtemp(join(tmpdir(), 'gateway-test-'));
+  const blocker = createServer().listen(0, '127.0.0.1');
+  await once(blocker, 'listening');
+  const taken = String((blocker.address() as AddressInfo).port);
+  const SERVER_PORT = String(await freePort());
+  try {
+    const env = { ...settingsFor(lab, stateDir), SERVER_PORT, METRICS_PORT: taken };
+    const { config } = load({ env, command: 'serve' });
+    await assert.rejects(serve({ config, version: '0', writeLog: () => {} }), /METRICS_PORT .* in use/);
+    assert.equal(await isFree(Number(SERVER_PORT)), true);
+    await eventually(() => lab.control.connections === 0 || undefined);
+  } finally {
+    blocker.close();
+    await lab.close();
+    await rm(stateDir, { recursive: true, force: true });
   }
 });
