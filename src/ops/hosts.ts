@@ -19,6 +19,8 @@ export interface Hosts {
    * whether it can be reached shows when it is used.
    */
   on(node: string, signal: AbortSignal): Promise<Site>;
+  /** What has just been read of the cluster's nodes need not be asked for. */
+  know(members: Members): void;
   /** The first node, by name. */
   here(signal: AbortSignal): Promise<Site>;
   /** Of the executors of other nodes. */
@@ -115,6 +117,9 @@ export function createHosts(input: {
   return {
     first,
     here,
+    know(read) {
+      members = read;
+    },
     async on(node, signal) {
       if (closed) throw failure('SHUTTING_DOWN', {});
       const own = await here(signal);

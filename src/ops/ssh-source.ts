@@ -73,7 +73,9 @@ export function createSshSource(input: {
       const limits = { timeoutMs: surveyTimeoutMs, maxBytes: maxSurveyBytes };
       const { exitCode, stdout, stderr } = await sh(hosts.first, surveyScript(states), limits, signal);
       if (exitCode !== 0) throw lookFailed('its guests', wholeText(stderr));
-      return parseSurvey(wholeText(stdout), running);
+      const survey = parseSurvey(wholeText(stdout), running);
+      if (survey.members !== undefined) hosts.know(survey.members);
+      return survey;
     },
     async withStates(guests, signal) {
       const nodes = [...new Set(guests.map(({ node }) => node))];

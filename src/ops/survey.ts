@@ -21,6 +21,8 @@ export interface Survey {
   readonly guests: ReadonlyMap<number, Guest>;
   /** Names of the cluster's nodes. */
   readonly nodes: ReadonlySet<string>;
+  /** Where they are, where it is the cluster's own files that were read. */
+  readonly members?: Members;
 }
 
 /** The cluster's nodes, as .members has them. */
@@ -61,7 +63,8 @@ interface Conf {
 export function parseSurvey(output: string, runningIn: (states: string) => ReadonlySet<number>): Survey {
   const [vmlist = '', members = '', confs = '', states = ''] = output.split(`\n${divider}\n`);
   const ids = jsonObject(jsonObject(vmlist, '.vmlist').ids ?? {}, '.vmlist');
-  const { here, nodes } = parseMembers(members);
+  const known = parseMembers(members);
+  const { here, nodes } = known;
   const running = runningIn(states);
   const byId = parseConfs(confs);
   const guests = new Map<number, Guest>();
@@ -84,7 +87,7 @@ export function parseSurvey(output: string, runningIn: (states: string) => Reado
     });
   }
   const owners = [...guests.values()].map(({ node }) => node);
-  return { here, guests, nodes: new Set([here, ...nodes.keys(), ...owners]) };
+  return { here, guests, nodes: new Set([here, ...nodes.keys(), ...owners]), members: known };
 }
 
 /** Throws UNEXPECTED_ANSWER. */

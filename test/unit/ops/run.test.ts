@@ -40,6 +40,7 @@ const run = createRun({
     on: async () => site,
     here: async () => site,
     status: () => [],
+    know() {},
     close: async () => {},
   },
   inventory,

@@ -81,6 +81,7 @@ function stand(directory: string, residues: readonly Residue[], setting: Setting
     here: async () => site,
     on: async () => site,
     status: () => [],
+    know() {},
     close: async () => {},
   };
   const unfinished = {
