@@ -117,7 +117,8 @@ function wireOf(name: string): WireTool {
 
 interface PropertySchema {
   readonly default?: unknown;
-  readonly type?: string | readonly string[];
+  readonly type?: string;
+  readonly anyOf?: unknown;
   readonly description?: string;
 }
 
@@ -195,11 +196,12 @@ for (const tool of catalog) {
       assert.doesNotMatch(JSON.stringify(schema), /"\$(ref|defs|schema|dynamicRef)"/);
       assert.doesNotMatch(JSON.stringify(schema), /"(oneOf|allOf|not)":/);
     }
-    for (const [argument, { type }] of Object.entries(propertiesOf(name))) {
+    for (const [argument, { type, anyOf }] of Object.entries(propertiesOf(name))) {
       assert.match(argument, /^[a-z][a-z0-9_]*$/);
       // Only a guest may be given in two ways.
-      const both = argument === 'vmid' && Array.isArray(type);
-      assert.deepEqual(type, both ? ['integer', 'string'] : String(type), argument);
+      if (argument === 'vmid' && anyOf !== undefined)
+        assert.deepEqual([type, anyOf], [undefined, [{ type: 'integer' }, { type: 'string' }]]);
+      else assert.equal(typeof type, 'string', `${argument} has no plain type`);
     }
   });
 

@@ -26,7 +26,16 @@ function jsonSchema(schema: z.ZodObject, io: 'input' | 'output'): ObjectSchema {
     io,
     override: ({ jsonSchema: part }) => (io === 'input' ? shortenInput(part) : shortenOutput(part)),
   });
+  for (const part of Object.values(rest.properties ?? {})) apart(part);
   return rest as ObjectSchema;
+}
+
+/** Some clients and model providers know one type a schema, and alternatives of those. */
+function apart(part: unknown): void {
+  if (typeof part !== 'object' || part === null || !('type' in part) || !Array.isArray(part.type)) return;
+  const anyOf = part.type.map((type: unknown) => ({ type }));
+  Reflect.deleteProperty(part, 'type');
+  Object.assign(part, { anyOf });
 }
 
 type Part = z.core.JSONSchema.BaseSchema;

@@ -32,7 +32,7 @@ const LocalPath = z
     (path) => Buffer.byteLength(path) <= maxLocalPathBytes,
     `must be at most ${maxLocalPathBytes} bytes`,
   )
-  .meta({ description: "A file in the gateway's own transfer folder; leave it out to move the file itself" });
+  .meta({ description: "A file in the gateway's transfer folder" });
 
 const Url = z.literal('url').meta({
   description:
@@ -50,7 +50,7 @@ const AccountName = z
 
 export const UploadFields = {
   local_path: LocalPath.optional(),
-  content: z.string().optional().meta({ description: 'The content itself, in place of local_path' }),
+  content: z.string().optional().meta({ description: 'In place of local_path' }),
   encoding: z.enum(['utf-8', 'base64']).optional().meta({ description: 'Of content; utf-8 without it' }),
   transfer: Url.optional(),
   permissions: z
@@ -58,26 +58,22 @@ export const UploadFields = {
     .regex(/^0?[0-7]{3,4}$/, 'must be 3 or 4 octal digits as text, such as "644"')
     .default('644'),
   overwrite: Overwrite,
-  owner: AccountName.meta({ description: "User; a new file is root's, a replaced one keeps its owner" }),
+  owner: AccountName.meta({ description: 'User; a replaced file keeps its owner' }),
   group: AccountName,
   create_directories: z.boolean().default(false),
   sha256: z
     .string()
     .regex(/^[0-9a-f]{64}$/i, 'must be 64 hexadecimal digits')
     .optional()
-    .meta({ description: 'What is sent is refused if it has another SHA-256' }),
-  size: z
-    .int()
-    .min(0)
-    .optional()
-    .meta({ description: 'Bytes; what is sent is refused if it has another size' }),
+    .meta({ description: 'Refused if it differs' }),
+  size: z.int().min(0).optional().meta({ description: 'Bytes; refused if it differs' }),
 };
 
 export const DownloadFields = {
   local_path: LocalPath.optional(),
   overwrite: Overwrite.meta({ description: 'Replace local_path' }),
   transfer: Url.optional(),
-  offset: z.int().min(0).optional().meta({ description: 'First byte to return, of content in the result' }),
+  offset: z.int().min(0).optional().meta({ description: 'First byte to return' }),
   length: z.int().min(1).optional().meta({ description: 'Most bytes to return' }),
 };
 

@@ -78,11 +78,7 @@ export const Description = z
 
 export const ResponseFormat = z.enum(['text', 'json']);
 
-export const TimeoutS = z
-  .int()
-  .min(1)
-  .max(86_400)
-  .meta({ description: 'Seconds until the command is stopped; the gateway allows 300 unless set otherwise' });
+export const TimeoutS = z.int().min(1).max(86_400).meta({ description: 'Seconds until it is stopped' });
 
 /** Text that can be an argument of a process: no NUL, no lone surrogate, bounded in bytes. */
 function argumentText(maxBytes: number) {
@@ -99,12 +95,12 @@ export const CommandText = argumentText(maxCommandBytes)
 
 export const Directory = argumentText(maxPathBytes)
   .refine((path) => path.startsWith('/'), 'must be an absolute path')
-  .meta({ description: 'Directory to run in, absolute' });
+  .meta({ description: 'Working directory' });
 
 const VariableRecord = z
   .record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/), argumentText(maxValueBytes))
   .refine((env) => Object.keys(env).length <= maxVariables, `must be at most ${maxVariables} variables`)
-  .meta({ description: 'Environment variables for the command' });
+  .meta({ description: 'Environment variables' });
 
 /** A record leaves this one name out without a word. */
 export const Variables = z.preprocess((value, context) => {
@@ -116,13 +112,13 @@ export const Variables = z.preprocess((value, context) => {
 export const UserName = z
   .string()
   .regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,31}$/, 'must be a user name')
-  .meta({ description: 'User to run as; root without it' });
+  .meta({ description: 'User; root without it' });
 
 export const Stdin = z
   .string()
   .refine((text) => text.isWellFormed(), 'is not valid Unicode')
   .refine((text) => Buffer.byteLength(text) <= maxStdinBytes, `must be at most ${maxStdinBytes} bytes`)
-  .meta({ description: 'Text for the standard input of the command' });
+  .meta({ description: 'Standard input' });
 
 /** Throws INVALID_ARGUMENT above what the operator allows. */
 export function allowedTimeoutMs(timeoutS: number, maxTimeoutS: number): number {

@@ -26,7 +26,7 @@ export const runTools = [
     name: 'proxmox_container_exec_command',
     title: 'Run a command in a container',
     about:
-      'Runs a shell command in one running container. On timeout or cancellation it is killed with its children, but for what detaches itself (setsid).',
+      'Runs a shell command in one running container. On timeout or cancellation it is killed with its children.',
     toolset: 'containers',
     effect: 'disrupt',
     target: 'container',
