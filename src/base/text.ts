@@ -24,6 +24,11 @@ export function cleanLines(text: string): string {
     .join('\n');
 }
 
+/** Tags and kinds of content, which come in one text with commas, semicolons or blanks between them. */
+export function wordsIn(text = ''): string[] {
+  return text.split(/[;,\s]+/).filter((word) => word !== '');
+}
+
 /**
  * Marks text as coming from the host or a container: data to look at, not instructions to follow.
  * The fence is longer than any run of backticks inside, so that the text cannot close it.

@@ -2,6 +2,7 @@
 import { createConnection, type Socket } from 'node:net';
 import ssh2, { type AnyAuthMethod, type Client, type ConnectConfig } from 'ssh2';
 import { failure, GatewayError } from '../base/errors.ts';
+import { networkProblem } from '../base/network-errors.ts';
 import { quote } from '../base/shell.ts';
 import { ChannelRefused, SshConnection } from './connection.ts';
 import { fingerprintOf, type HostKeyPolicy, keyTypeOf } from './host-keys.ts';
@@ -183,20 +184,10 @@ function toFailure(error: unknown, target: SshTarget): GatewayError {
 }
 
 function describe(error: unknown): string {
+  const problem = networkProblem(error);
+  if (problem !== undefined) return problem;
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  switch (code) {
-    case 'ECONNREFUSED':
-      return 'the connection was refused';
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return 'its name cannot be resolved';
-    case 'EHOSTUNREACH':
-    case 'ENETUNREACH':
-      return 'there is no route to it';
-    case 'ENOENT':
-    case 'EACCES':
-      return "the gateway's own key file cannot be read";
-  }
+  if (code === 'ENOENT' || code === 'EACCES') return "the gateway's own key file cannot be read";
   if (error instanceof Error && /timed out/i.test(error.message)) return 'it did not answer in time';
   return droppedHandshake;
 }

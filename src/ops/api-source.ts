@@ -1,11 +1,13 @@
 /** What the REST API says of the cluster's guests; a token sees only those that it has a right to see. */
+
 import { z } from 'zod';
 import { GatewayError } from '../base/errors.ts';
+import { wordsIn } from '../base/text.ts';
 import { guestPath } from '../pve/api-path.ts';
 import type { Pve } from '../pve/pve.ts';
 import { Flag, Text } from './answers.ts';
 import type { ContainerConfig } from './guest-conf.ts';
-import { readResources, wordsIn } from './resources.ts';
+import { readResources } from './resources.ts';
 import type { Guest, RunState, Survey } from './survey.ts';
 
 export interface ApiSource {

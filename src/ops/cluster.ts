@@ -1,9 +1,11 @@
 /** What the cluster is made of and how it stands: nodes, guests, storages. */
+
 import { z } from 'zod';
+import { wordsIn } from '../base/text.ts';
 import { apiPath } from '../pve/api-path.ts';
 import { Flag, Num, Text } from './answers.ts';
 import type { ApiRoom } from './api-room.ts';
-import { type ListedResource, readResources, wordsIn } from './resources.ts';
+import { type ListedResource, readResources } from './resources.ts';
 
 /** Something that the cluster has: a node, a guest, a storage and whatever else Proxmox VE lists. */
 export interface Resource extends Figures {

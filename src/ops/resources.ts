@@ -29,8 +29,3 @@ export async function readResources(
   const request = { method: 'GET', path, params: { type: family }, action, signal } as const;
   return await pve.request(request, Rows);
 }
-
-/** Tags and kinds of content, which come in one text with commas, semicolons or blanks between them. */
-export function wordsIn(text = ''): string[] {
-  return text.split(/[;,\s]+/).filter((word) => word !== '');
-}

@@ -1,7 +1,9 @@
 /** Which storages there are and on which nodes, from one look at the whole cluster. */
+
 import { failure } from '../base/errors.ts';
+import { wordsIn } from '../base/text.ts';
 import type { Pve } from '../pve/pve.ts';
-import { readResources, wordsIn } from './resources.ts';
+import { readResources } from './resources.ts';
 
 /** A storage as one node has it. */
 export interface StoragePlace {

@@ -1,5 +1,6 @@
 /** What guests there are: the cluster's own files, read in one shell without a process per guest. */
 import { failure } from '../base/errors.ts';
+import { wordsIn } from '../base/text.ts';
 
 export type RunState = 'running' | 'stopped' | 'unknown';
 
@@ -83,7 +84,7 @@ export function parseSurvey(output: string, runningIn: (states: string) => Reado
       status: local ? (running.has(vmid) ? 'running' : 'stopped') : 'unknown',
       lock: conf?.get('lock'),
       template: conf?.get('template') === '1',
-      tags: (conf?.get('tags') ?? '').split(/[;,\s]+/).filter((tag) => tag !== ''),
+      tags: wordsIn(conf?.get('tags')),
     });
   }
   const owners = [...guests.values()].map(({ node }) => node);

@@ -1,6 +1,8 @@
 /** From the address of an API host to a TLS connection whose certificate was accepted. */
+
 import { isIP } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { networkProblem } from '../base/network-errors.ts';
 import { type Judge, NoTrust } from './trust.ts';
 
 export interface Address {
@@ -77,21 +79,11 @@ function judgeOf(court: () => Judge): Judge {
 }
 
 function describe(error: Error): string {
+  const problem = networkProblem(error);
+  if (problem !== undefined) return problem;
   const code = 'code' in error ? String(error.code) : '';
-  switch (code) {
-    case 'ECONNREFUSED':
-      return 'the connection was refused';
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return 'its name cannot be resolved';
-    case 'EHOSTUNREACH':
-    case 'ENETUNREACH':
-      return 'there is no route to it';
-    case 'ETIMEDOUT':
-      return 'it did not answer in time';
-    case 'ECONNRESET':
-      return 'the connection was closed at once';
-  }
+  if (code === 'ETIMEDOUT') return 'it did not answer in time';
+  if (code === 'ECONNRESET') return 'the connection was closed at once';
   return code === 'EPROTO' || code.startsWith('ERR_SSL')
     ? 'no TLS connection could be agreed on: is it the port of the REST API?'
     : 'the connection failed';

@@ -101,11 +101,11 @@ function evidenceOf(said: string, errors: Readonly<Record<string, unknown>>): st
     said,
     ...Object.entries(errors).map(([name, problem]) => `${name}: ${String(problem).trim()}`),
   ];
-  return cleanLines(lines.flatMap((line) => line.split('\n')));
+  return bounded(lines.flatMap((line) => line.split('\n')));
 }
 
-/** At most 4 KiB, one line each. */
-function cleanLines(lines: readonly string[]): string {
+/** Cleaned line by line, at most 4 KiB. */
+function bounded(lines: readonly string[]): string {
   const text = lines
     .slice(0, 200)
     .map((line) => clean(line))

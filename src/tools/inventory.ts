@@ -1,8 +1,9 @@
 /** Seeing containers: which there are, whether they run, how they are configured. */
 import { z } from 'zod';
-import { clean, cleanLines, fence } from '../base/text.ts';
+import { clean } from '../base/text.ts';
 import type { Guest } from '../ops/survey.ts';
 import { defineTool } from './define.ts';
+import { configText, GuestConfig } from './guest-config.ts';
 import { Limit, Offset, pageOf, restOf } from './page.ts';
 import { ResponseFormat, Vmid } from './params.ts';
 import { json } from './render.ts';
@@ -95,25 +96,11 @@ export const inventoryTools = [
     needs: 'either',
     everyday: true,
     input: z.strictObject({ vmid: Vmid, response_format: ResponseFormat.default('json') }),
-    output: z.object({
-      vmid: z.number(),
-      node: z.string(),
-      description: z.string(),
-      config: z.record(z.string(), z.string()),
-    }),
+    output: GuestConfig,
     run: async ({ vmid }, { ops, signal }) => {
       const { config, ...rest } = await ops.inventory.config(vmid, signal);
       return { ...rest, config: { ...config } };
     },
-    show(data, { response_format }) {
-      if (response_format === 'json') return json(data);
-      const lines = Object.entries(data.config).map(
-        ([key, value]) => `${clean(key, 64)}: ${clean(value, 2000)}`,
-      );
-      const { description } = data;
-      return [...lines, ...(description === '' ? [] : [fence('description', cleanLines(description))])].join(
-        '\n',
-      );
-    },
+    show: (data, { response_format }) => (response_format === 'json' ? json(data) : configText(data)),
   }),
 ];

@@ -1,10 +1,11 @@
 /** Seeing virtual machines and switching them on and off. */
 import { z } from 'zod';
 import { bytesText } from '../base/quantities.ts';
-import { clean, fence } from '../base/text.ts';
+import { clean } from '../base/text.ts';
 import { present } from '../ops/answers.ts';
 import type { VmState, VmStatus } from '../ops/vms/state.ts';
 import { defineTool } from './define.ts';
+import { configText, GuestConfig } from './guest-config.ts';
 import { Limit, Offset, pageOf, restOf } from './page.ts';
 import { NodeName, Vmid } from './params.ts';
 import { loadText, useText } from './resource.ts';
@@ -108,14 +109,6 @@ function statusText(vm: VmRow & VmFacts): string {
   ].join('\n');
 }
 
-/** Line by line: control characters shown, line ends kept. */
-function cleanLines(text: string): string {
-  return text
-    .split('\n')
-    .map((each) => clean(each, 8192))
-    .join('\n');
-}
-
 const family = { toolset: 'vms', effect: 'read', needs: 'api', everyday: true } as const;
 
 export const vmTools = [
@@ -167,23 +160,13 @@ export const vmTools = [
     about: 'Reads the configuration of one virtual machine, with its description.',
     target: 'vm',
     input: z.strictObject({ vmid: Vmid }),
-    output: z.object({
-      vmid: z.number(),
-      node: z.string(),
-      description: z.string(),
-      config: z.record(z.string(), z.string()),
-    }),
+    output: GuestConfig,
     run: async ({ vmid }, { ops, signal }) => {
       const { config, ...rest } = await ops.vms.config(vmid, signal);
       return { ...rest, config: { ...config } };
     },
-    show({ config, description }) {
-      const lines = Object.entries(config).map(([key, value]) => `${clean(key, 64)}: ${clean(value, 2000)}`);
-      return [
-        ...lines.sort(),
-        ...(description === '' ? [] : [fence('description', cleanLines(description))]),
-      ].join('\n');
-    },
+    show: ({ config, ...rest }) =>
+      configText({ ...rest, config: Object.fromEntries(Object.entries(config).sort()) }),
   }),
   ...vmPowerTools,
 ];

@@ -1,9 +1,10 @@
 /** How a virtual machine is at this moment, as its node says. */
+
 import { z } from 'zod';
+import { wordsIn } from '../../base/text.ts';
 import { type GuestAddress, guestPath } from '../../pve/api-path.ts';
 import type { Pve } from '../../pve/pve.ts';
 import { Flag, Num, Text } from '../answers.ts';
-import { wordsIn } from '../resources.ts';
 
 export interface VmState {
   readonly vmid: number;
